@@ -1,0 +1,1 @@
+"""MetAug: lightning_modules."""
