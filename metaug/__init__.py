@@ -1,3 +1,42 @@
-"""MetAug: contrastive learning via meta feature augmentation, for PyTorch Lightning."""
+"""MetAug: contrastive learning via meta feature augmentation, for PyTorch Lightning.
 
-__version__ = "0.1.0"
+The three rooms are `metaug.lightning_modules` (what is trained), `metaug.datamodules` (what it is
+trained on) and `metaug.callbacks` (what watches it). Importing this package alone is cheap: a room,
+and torch with it, is imported when one of its names is first used.
+"""
+
+import importlib
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from metaug.callbacks import KNNProbe, LinearProbe
+    from metaug.datamodules import MultiViewBatch
+    from metaug.lightning_modules import MetAug
+
+try:
+    __version__ = version("metaug")
+except PackageNotFoundError:  # a source tree that was never installed
+    __version__ = "unknown"
+
+_ROOM_OF = {
+    "MetAug": "lightning_modules",
+    "MultiViewBatch": "datamodules",
+    "KNNProbe": "callbacks",
+    "LinearProbe": "callbacks",
+}
+_ROOMS = ("callbacks", "datamodules", "lightning_modules")
+
+__all__ = ["KNNProbe", "LinearProbe", "MetAug", "MultiViewBatch", "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return importlib.import_module(f"metaug.{name}")
+    if name in _ROOM_OF:
+        return getattr(importlib.import_module(f"metaug.{_ROOM_OF[name]}"), name)
+    raise AttributeError(f"module 'metaug' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_ROOM_OF, *_ROOMS])

@@ -1,0 +1,7 @@
+"""`python -m metaug` is the same as the console command `metaug`."""
+
+import sys
+
+from metaug.cli import main
+
+sys.exit(main())

@@ -1,0 +1,144 @@
+"""The command `metaug`: what needs no torch is answered here, the rest by Lightning.
+
+`metaug fit --config digits.yaml` goes through `trainer_cli.MetAugCLI`. Two things are settled
+before: a config is found by its shipped name from any folder, and configs come before the other
+arguments, so that an argument on the command line wins over a file wherever it stands.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from difflib import get_close_matches
+from pathlib import Path
+
+import yaml
+
+import metaug
+from metaug.mistakes import explain
+from metaug.shipped import find_config, purpose, shipped_configs
+
+TRAINER_COMMANDS = ("fit", "validate", "test", "predict")
+
+HELP = """\
+usage: metaug COMMAND [options]
+
+MetAug: contrastive learning via meta feature augmentation.
+
+commands:
+  fit        train, and run the probes that the config names
+  validate   run the probes on the validation images of a checkpoint
+  test       run the probes on the test images of a checkpoint
+  predict    compute the representation of the predict images of a checkpoint
+  configs    list the shipped configs; with a NAME, print that one
+
+options:
+  -h, --help         this text; `metaug fit --help` explains every trainer argument,
+                     `metaug fit --model.help MetAug` and `metaug fit --data.help DigitsDataModule`
+                     those of a class
+  --version          the version
+  --config FILE      a YAML of your own or the name of a shipped one; give it several times to lay
+                     one over the other. Arguments on the command line win over all of them
+  --print_config     print the whole resulting config (a valid config file) and stop
+  --ckpt_path FILE   resume from, or evaluate, a checkpoint; `last` finds the newest of this config
+
+A mistake of yours ends with a short message; METAUG_TRACEBACK=1 shows where it was found.
+
+  metaug fit --config digits.yaml                      first run, a minute or two on a CPU
+  metaug fit --config digits.yaml --config simclr.yaml the same with an overlay
+  metaug fit --config digits.yaml --trainer.max_epochs 5 --model.init_args.meta.engine exact
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        arguments: What follows `metaug`; by default what the shell gave.
+
+    Returns:
+        The exit code: 0, or 2 after a mistake of the user's, which is explained on stderr.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        return _run(given)
+    except Exception as error:
+        message = explain(error)
+        if message is None or os.environ.get("METAUG_TRACEBACK"):
+            raise
+        print(f"metaug: error: {message}", file=sys.stderr)
+        return 2
+
+
+def _run(given: list[str]) -> int:
+    command = given[0] if given else None
+    if command in (None, "-h", "--help"):
+        print(HELP, end="")
+        return 0 if given else 2
+    if command == "--version":
+        print(f"metaug {metaug.__version__}")
+        return 0
+    if command == "configs":
+        return _configs(given[1:])
+    if command not in TRAINER_COMMANDS:
+        raise ValueError(_wrong_command(given))
+    from metaug.trainer_cli import MetAugCLI  # takes seconds: torch, Lightning
+
+    MetAugCLI(args=[given[0], *configs_first(given[1:])])
+    return 0
+
+
+def configs_first(options: Sequence[str]) -> list[str]:
+    """The options with every `--config` moved to the front, in order, and found by name.
+
+    Raises:
+        FileNotFoundError: A config is neither a file nor a shipped name.
+        ValueError: `--config` stands last, without a value, or the file is not YAML.
+    """
+    configs: list[str] = []
+    others: list[str] = []
+    left = iter(options)
+    for option in left:
+        flag, equals, value = option.partition("=")
+        if flag not in ("--config", "-c"):
+            others.append(option)
+            continue
+        if not equals:
+            value = next(left, "")
+        if not value:
+            raise ValueError("--config needs the path or the shipped name of a YAML file")
+        config = find_config(value)
+        _refuse_broken_yaml(config)
+        configs += ["--config", str(config)]
+    return configs + others
+
+
+def _refuse_broken_yaml(config: Path) -> None:
+    try:
+        yaml.safe_load(config.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ValueError(f"{config} is not valid YAML: {error}") from error
+
+
+def _configs(names: list[str]) -> int:
+    if any(name in ("-h", "--help") for name in names):
+        print("usage: metaug configs [NAME]\n\nList the shipped configs, or print one of them.")
+    elif names:
+        for name in names:
+            print(find_config(name).read_text(encoding="utf-8"), end="")
+    else:
+        shipped = shipped_configs()
+        width = max(map(len, shipped), default=0)
+        for name, path in shipped.items():
+            print(f"{name:<{width}}  {purpose(path)}")
+    return 0
+
+
+def _wrong_command(given: list[str]) -> str:
+    commands = (*TRAINER_COMMANDS, "configs")
+    later = next((word for word in given if word in commands), None)
+    if later is not None:
+        others = [word for word in given if word != later]
+        return f"the command comes first: metaug {' '.join([later, *others])}"
+    close = get_close_matches(given[0], commands, n=1)
+    hint = f"did you mean `metaug {close[0]}`?" if close else f"commands: {', '.join(commands)}"
+    return f"there is no command {given[0]!r}; {hint}"

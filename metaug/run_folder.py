@@ -1,0 +1,86 @@
+"""The folder of one run, `<save_dir>/<name>/<version>`: what is saved there and found again."""
+
+from collections.abc import Iterable
+from glob import glob
+from pathlib import Path
+
+import yaml
+from pytorch_lightning import LightningModule, Trainer
+from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.cli import SaveConfigCallback
+from pytorch_lightning.loggers import Logger
+
+
+def runs_folder(trainer: Trainer) -> Path | None:
+    """The folder that holds the runs of this config, or None for a trainer without a logger."""
+    if not trainer.loggers:
+        return None
+    logger = trainer.loggers[0]
+    return Path(logger.save_dir or trainer.default_root_dir) / str(logger.name)
+
+
+def run_folder(trainer: Trainer) -> Path | None:
+    """The folder of this run, beside whose `checkpoints` everything is written, or None."""
+    runs = runs_folder(trainer)
+    if runs is None:
+        return None
+    version = trainer.loggers[0].version
+    return runs / (version if isinstance(version, str) else f"version_{version}")
+
+
+def fix_versions(loggers: Iterable[Logger]) -> None:
+    """Let every logger choose its version now, before the first one makes a folder.
+
+    Otherwise the second finds the first one's `version_0` and writes to a `version_1` of its own.
+    """
+    for logger in loggers:
+        if hasattr(logger, "log_dir"):
+            _ = logger.version
+
+
+def newest_checkpoint(trainer: Trainer) -> Path:
+    """The `last.ckpt` that was written last by any earlier run of this config.
+
+    Raises:
+        FileNotFoundError: No earlier run left one.
+    """
+    runs = runs_folder(trainer)
+    folders = [runs / "*" / "checkpoints"] if runs is not None else []
+    folders += [
+        Path(callback.dirpath)
+        for callback in trainer.checkpoint_callbacks
+        if isinstance(callback, ModelCheckpoint) and callback.dirpath is not None
+    ]
+    found = [Path(path) for folder in folders for path in glob(str(folder / "last*.ckpt"))]
+    if not found:
+        raise FileNotFoundError(
+            f"no last.ckpt to take up in {', '.join(map(str, folders)) or 'any logger folder'}; "
+            "run without --ckpt_path, or give the path of a checkpoint"
+        )
+    return max(found, key=lambda path: path.stat().st_mtime)
+
+
+class SaveRunConfig(SaveConfigCallback):
+    """Save the config into the run's own folder, and give it to the loggers, once training starts.
+
+    A run that fails before its first batch leaves nothing, and no run looks at another's config.
+    """
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Keep the module and the data from logging their part of the config a second time."""
+        for part in (pl_module, getattr(trainer, "datamodule", None)):
+            if part is not None:
+                part._log_hyperparams = False
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write `config.yaml` on the first process."""
+        folder = run_folder(trainer)
+        if folder is None or not trainer.is_global_zero:
+            return
+        text = self.parser.dump(self.config, skip_none=False)
+        for logger in trainer.loggers:
+            logger.log_hyperparams(yaml.safe_load(text))
+        folder.mkdir(parents=True, exist_ok=True)
+        self.parser.save(
+            self.config, str(folder / self.config_filename), skip_none=False, overwrite=True
+        )

@@ -1,0 +1,50 @@
+"""LightningCLI for MetAug: any LightningModule and any data module, by `class_path`."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from pytorch_lightning import LightningDataModule, LightningModule
+from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
+
+import metaug.callbacks
+import metaug.datamodules
+import metaug.lightning_modules  # noqa: F401  (known to the parser by their short names)
+from metaug.run_folder import SaveRunConfig, fix_versions, newest_checkpoint
+
+
+class MetAugCLI(LightningCLI):
+    """`fit`, `validate`, `test` and `predict` for a model and data that a config names.
+
+    Args:
+        args: Command, then options, as on the command line. The configs are real paths here.
+    """
+
+    def __init__(self, args: Sequence[str]) -> None:
+        strict = {"exit_on_error": False, "allow_abbrev": False}
+        super().__init__(
+            model_class=LightningModule,
+            datamodule_class=LightningDataModule,
+            subclass_mode_model=True,
+            subclass_mode_data=True,
+            auto_configure_optimizers=False,
+            save_config_callback=SaveRunConfig,
+            parser_kwargs={**strict, **{command: dict(strict) for command in self.subcommands()}},
+            args=list(args),
+        )
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        """Parse without the warning that `sys.argv` holds arguments too: they are the same."""
+        self.config = parser.parse_args(args)
+
+    def _parse_ckpt_path(self) -> None:
+        """Leave the config as it is: it says what is built, the checkpoint only fills it."""
+
+    def after_instantiate_classes(self) -> None:
+        """Let all file loggers of the run share one folder."""
+        fix_versions(self.trainer.loggers)
+
+    def _prepare_subcommand_kwargs(self, subcommand: str) -> dict[str, Any]:
+        kwargs = super()._prepare_subcommand_kwargs(subcommand)
+        if kwargs.get("ckpt_path") == "last":
+            kwargs["ckpt_path"] = str(newest_checkpoint(self.trainer))
+        return kwargs
