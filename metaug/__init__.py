@@ -7,6 +7,7 @@ and torch with it, is imported when one of its names is first used.
 
 import importlib
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -18,6 +19,10 @@ try:
     __version__ = version("metaug")
 except PackageNotFoundError:  # a source tree that was never installed
     __version__ = "unknown"
+
+if not (Path(__file__).parent / "lightning_modules").is_dir():
+    # A clone: its rooms lie beside this folder, which Python finds before an installed copy.
+    __path__.append(str(Path(__file__).parents[1]))
 
 _ROOM_OF = {
     "MetAug": "lightning_modules",
