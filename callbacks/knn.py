@@ -1,0 +1,180 @@
+"""Weighted nearest-neighbour classification of representations, exact on any number of processes.
+
+Shapes: `Q` queries, `B` bank images, `F` features, `k` neighbours.
+"""
+
+from collections.abc import Iterator
+from typing import Literal, NamedTuple
+
+import torch
+import torch.distributed as dist
+import torch.nn.functional as F
+from torch import Tensor
+
+from .distributed import rank, row_counts, world_size
+from .features import Features
+
+Metric = Literal["cosine", "euclidean"]
+
+
+class Neighbours(NamedTuple):
+    """The nearest bank images of each query, nearest first: similarity, label, index, `[Q, k]`."""
+
+    similarity: Tensor
+    label: Tensor
+    index: Tensor  # type: ignore[assignment]
+
+    def closest(self, k: int) -> "Neighbours":
+        """The k most similar; of equally similar ones those with the smaller index."""
+        by_index = self.index.argsort(dim=1)
+        similarity = self.similarity.gather(1, by_index)
+        best = similarity.sort(dim=1, descending=True, stable=True).indices[:, :k]
+        order = by_index.gather(1, best)
+        return Neighbours(*(part.gather(1, order) for part in self))
+
+
+def similarity(queries: Tensor, bank: Tensor, metric: Metric) -> Tensor:
+    """Similarity `[Q, B]`: the cosine, or minus the Euclidean distance.
+
+    In double precision where the device has it, rounded to 2^-40, so that equal images tie however
+    the product was blocked.
+    """
+    exact = torch.float32 if queries.device.type == "mps" else torch.float64
+    queries, bank = queries.to(exact), bank.to(exact)
+    if metric == "cosine":
+        value = F.normalize(queries, dim=1) @ F.normalize(bank, dim=1).T
+    elif metric == "euclidean":
+        value = -torch.cdist(queries, bank, compute_mode="donot_use_mm_for_euclid_dist")
+    else:
+        raise ValueError(f"metric={metric!r} is not known; use 'cosine' or 'euclidean'.")
+    grain = 2.0**40 if exact is torch.float64 else 2.0**20
+    return (value * grain).round() / grain
+
+
+def nearest(queries: Tensor, bank: Features, k: int, metric: Metric, chunk: int) -> Neighbours:
+    """The k nearest of the bank (all of it, if it is smaller), searched in chunks of the bank."""
+    best: Neighbours | None = None
+    for start in range(0, max(len(bank.value), 1), chunk):
+        part = Features(*(column[start : start + chunk] for column in bank))
+        found = _top(similarity(queries, part.value, metric), part, k)
+        if best is not None:
+            found = Neighbours(
+                *(torch.cat(pair, dim=1) for pair in zip(best, found, strict=True))
+            ).closest(k)
+        best = found
+    assert best is not None
+    return best
+
+
+def _top(value: Tensor, bank: Features, k: int) -> Neighbours:
+    k = min(k, value.shape[1])
+    top, column = value.topk(k, dim=1)
+    if k:
+        crowded = (value >= top[:, -1:]).sum(1) > k
+        if bool(crowded.any()):  # more ties than places: the smallest index first
+            by_index = bank.index.argsort()
+            ordered = value[crowded][:, by_index].sort(dim=1, descending=True, stable=True)
+            top[crowded] = ordered.values[:, :k]
+            column[crowded] = by_index[ordered.indices[:, :k]]
+    return Neighbours(top, bank.target[column], bank.index[column])
+
+
+def vote(
+    neighbours: Neighbours, num_classes: int, temperature: float, metric: Metric = "cosine"
+) -> Tensor:
+    """Predicted class `[Q]`: each neighbour votes with weight exp(s / T), or 1 / distance.
+
+    Args:
+        neighbours: `[Q, k]` similarities and labels in `0 .. num_classes - 1`.
+        num_classes: number of classes.
+        temperature: T of the cosine vote; the Euclidean vote, 1 / distance, has none.
+        metric: what the similarities are.
+
+    Returns:
+        The class with most votes; of tied classes the smallest.
+    """
+    closeness = neighbours.similarity
+    if metric == "cosine":
+        weight = ((closeness - closeness.amax(1, keepdim=True)) / temperature).exp()
+    else:
+        weight = 1 / (1e-6 - closeness)
+        weight = weight / weight.amax(1, keepdim=True)
+    votes = weight.new_zeros(len(closeness), num_classes).scatter_add_(1, neighbours.label, weight)
+    votes = (votes * 2.0**32).round()
+    classes = torch.arange(num_classes, device=votes.device).expand_as(votes)
+    winners = votes == votes.amax(1, keepdim=True)
+    return classes.where(winners, num_classes).amin(1)
+
+
+def knn_predict(
+    queries: Tensor,
+    bank: Features,
+    num_classes: int,
+    *,
+    k: int = 200,
+    temperature: float = 0.1,
+    metric: Metric = "cosine",
+    query_chunk: int = 512,
+    bank_chunk: int = 8192,
+) -> Tensor:
+    """Predicted class of each query by a weighted vote of its k nearest in the bank.
+
+    On several processes each holds a shard of the bank and of the queries; chunks of queries visit
+    every shard and the local neighbours are merged, so the result is that of one process. Memory
+    is bounded by `query_chunk * bank_chunk` similarities.
+
+    Args:
+        queries: `[Q, F]`, this process's queries.
+        bank: this process's bank; every image of it has a label.
+        num_classes: number of classes over all processes.
+        k: neighbours that vote; a smaller bank votes as a whole.
+        temperature: of the cosine vote, see `vote`.
+        metric: "cosine" or "euclidean".
+        query_chunk: queries searched at once.
+        bank_chunk: bank images compared at once.
+
+    Returns:
+        Class `[Q]` for this process's queries.
+    """
+    if k < 1:
+        raise ValueError(f"k={k} neighbours cannot vote; use k >= 1.")
+    if temperature <= 0:
+        raise ValueError(f"temperature={temperature} must be above 0.")
+    counts = row_counts(bank.value)
+    predictions = [queries.new_zeros(0, dtype=torch.long)]
+    for owner, chunk in _chunks_of_all(queries, query_chunk):
+        found = _merge(nearest(chunk, bank, k, metric, bank_chunk), k, counts)
+        if owner == rank():
+            predictions.append(vote(found, num_classes, temperature, metric))
+    return torch.cat(predictions)
+
+
+def _chunks_of_all(queries: Tensor, size: int) -> Iterator[tuple[int, Tensor]]:
+    """Every process's queries in turn, a chunk at a time, seen by all processes."""
+    for owner, count in enumerate(row_counts(queries)):
+        for start in range(0, count, size):
+            if owner == rank():
+                chunk = queries[start : start + size].contiguous()
+            else:
+                chunk = queries.new_empty(min(size, count - start), queries.shape[1])
+            if world_size() > 1:
+                dist.broadcast(chunk, src=owner)
+            yield owner, chunk
+
+
+def _merge(found: Neighbours, k: int, counts: list[int]) -> Neighbours:
+    """The best k of every process's neighbours of the same queries."""
+    if world_size() == 1:
+        return found
+    missing = (0, min(k, max(counts)) - found.similarity.shape[1])
+    padded = (
+        F.pad(found.similarity, missing, value=-torch.inf),
+        F.pad(found.label, missing),
+        F.pad(found.index, missing, value=torch.iinfo(torch.long).max),
+    )
+    merged = []
+    for part in padded:
+        shards = [torch.empty_like(part) for _ in counts]
+        dist.all_gather(shards, part.contiguous())
+        merged.append(torch.cat(shards, dim=1))
+    return Neighbours(*merged).closest(min(k, sum(counts)))

@@ -1,0 +1,96 @@
+"""Probes on as many processes as torchrun starts; rank 0 writes what they found as JSON."""
+
+import json
+import sys
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+from metaug.callbacks import Features, KNNProbe, LinearProbe, SoftmaxRegression, knn_predict
+from metaug.callbacks.distributed import gather_rows, rank, world_size
+from metaug.callbacks.features import pool
+from torch.utils.data import Subset
+
+from tests.callbacks.tiny import TinyModule, digits, loader, quiet_trainer, tiny_module
+
+
+def shard(features, bounds):
+    """Uneven shards: process r takes bounds[r] : bounds[r + 1]."""
+    if world_size() == 1:
+        return features
+    part = slice(bounds[rank()], bounds[rank() + 1])
+    return Features(*(column[part] for column in features))
+
+
+def functions():
+    """kNN and linear head on uneven shards of features with ties."""
+    image, target = digits(0, 120).tensors
+    value = image.flatten(1).double()
+    value[50:70] = value[10:30]  # copies with other labels: ties across shards
+    features = Features(value, target, torch.arange(120))
+    bank = Features(*(column[:99] for column in features))
+    queries = Features(*(column[99:] for column in features))
+    results = {}
+    for name, bounds in {"uneven": (0, 37, 99), "one empty": (0, 0, 99)}.items():
+        mine, asked = shard(bank, bounds), shard(queries, (0, 5, 21))
+        for k in (1, 7, 99, 200):
+            found = knn_predict(asked.value, mine, 10, k=k, query_chunk=4, bank_chunk=16)
+            results[f"knn {name} {k}"] = gather_rows(found).tolist()
+        head = SoftmaxRegression()
+        head.fit(mine.value, mine.target, 10)
+        results[f"linear {name}"] = gather_rows(head.logits(asked.value)).tolist()
+        results[f"weight {name}"] = head.weight.tolist()
+    return results
+
+
+def repeats():
+    """What two processes both hold is kept once."""
+    index = torch.tensor([3, 1, 2]) if rank() == 0 else torch.tensor([2, 5])
+    value = torch.full((len(index), 2), float(rank()))
+    found = pool([Features(value, index, index)], torch.device("cpu"))
+    return gather_rows(found.index).tolist()
+
+
+class ValidatedModule(TinyModule):
+    def validation_step(self, batch, batch_idx):
+        return None
+
+
+def trained(root, size, explicit):
+    """Scores of a fit whose validation set has `size` images, and the number of queries."""
+    found = {}
+    bank, validation = loader(digits(0, 205), 16), loader(digits(300, 300 + size), 4)
+    queries = validation if explicit else None
+    probes = [KNNProbe(k=9, bank=bank, queries=queries), LinearProbe(bank=bank, queries=queries)]
+    trainer = quiet_trainer(
+        root, callbacks=probes, max_epochs=1, devices=world_size(), strategy="auto", limit_train_batches=1
+    )
+    module = tiny_module(TinyModule if explicit else ValidatedModule)
+    module.configure_optimizers = lambda: torch.optim.SGD(module.parameters(), lr=0.0)
+    module.backbone[1].momentum = 0.0  # the encoder stays as it is on any number of processes
+    trainer.fit(module, loader(Subset(digits(), range(64)), 8), None if explicit else validation)
+    for name in ("val/knn_top1", "val/linear_top1"):
+        found[name] = trainer.callback_metrics[name].item()
+    found["queries"] = [probe.query_size for probe in probes]
+    found["bank"] = [probe.bank_size for probe in probes]
+    found["encoded here"] = module.encoded
+    return found
+
+
+def main(root):
+    torch.set_num_threads(1)
+    processes = int(sys.argv[2])
+    if processes > 1:
+        dist.init_process_group("gloo")
+    results = functions()
+    if processes > 1:
+        results["repeats"] = repeats()
+    for size in (21, 5, 4, 1):
+        for explicit in (True, False):
+            results[f"trained {size} {explicit}"] = trained(root, size, explicit)
+    if rank() == 0:
+        Path(root, f"{processes}.json").write_text(json.dumps(results))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
