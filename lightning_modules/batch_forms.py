@@ -1,0 +1,89 @@
+"""The forms of a training batch that MetAug accepts, its own and those of other projects."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+ACCEPTED = (
+    "MultiViewBatch(views, target, index), (views, target), (views, target, anything) as from "
+    "lightly, (index, views, target) as from solo-learn, or {'views': views}, where views is a "
+    "list of two or more image batches [N, C, H, W]"
+)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A training batch in one form.
+
+    Attributes:
+        views: V image batches ``[N, C, H, W]``.
+        index: Dataset index of each instance, ``[N]``, or None if the batch does not tell.
+    """
+
+    views: list[Tensor]
+    index: Tensor | None
+
+
+def read_batch(batch: Any) -> Batch:
+    """Bring a batch into one form.
+
+    Args:
+        batch: What a data loader yields.
+
+    Raises:
+        TypeError: If the batch has none of the accepted forms.
+        ValueError: If there are fewer than two views, or they differ in their number of instances.
+    """
+    views: Any = None
+    index: Any = None
+    if isinstance(batch, Mapping):
+        views, index = batch.get("views"), batch.get("index")
+    elif hasattr(batch, "views"):
+        views, index = batch.views, getattr(batch, "index", None)
+    elif isinstance(batch, Sequence) and len(batch) in (2, 3):
+        if _is_views(batch[0]):
+            views = batch[0]
+        elif len(batch) == 3 and _is_views(batch[1]):
+            index, views = batch[0], batch[1]
+    if not _is_views(views):
+        raise TypeError(f"a training batch must be {ACCEPTED}; got {_describe(batch)}")
+    views = list(views)
+    if len(views) < 2:
+        raise ValueError(
+            f"contrast needs at least 2 views of each instance, got {len(views)}; set the number "
+            "of views of the data to 2 or more"
+        )
+    counts = [view.shape[0] for view in views]
+    if len(set(counts)) > 1:
+        raise ValueError(f"all views must have the same number of instances, got {counts}")
+    return Batch(views, index if isinstance(index, Tensor) and index.ndim == 1 else None)
+
+
+def _is_views(value: Any) -> bool:
+    if not isinstance(value, list | tuple) or not value:
+        return False
+    return all(isinstance(view, Tensor) and view.ndim == 4 for view in value)
+
+
+def _describe(value: Any, depth: int = 0) -> str:
+    if isinstance(value, Tensor):
+        return f"Tensor{list(value.shape)}"
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key!r}: {_describe(value[key], 1)}" for key in value) + "}"
+    if isinstance(value, list | tuple) and depth < 3:
+        return f"{type(value).__name__}({', '.join(_describe(each, depth + 1) for each in value)})"
+    return type(value).__name__
+
+
+def join(batches: Sequence[Batch]) -> Batch:
+    """One batch of all instances of several.
+
+    Args:
+        batches: Batches with the same number of views.
+    """
+    views = [torch.cat(parts) for parts in zip(*(batch.views for batch in batches), strict=True)]
+    indices = [batch.index for batch in batches if batch.index is not None]
+    return Batch(views, torch.cat(indices) if len(indices) == len(batches) else None)

@@ -1,0 +1,67 @@
+"""The encoder as a function of its parameters, for one batch: look-ahead passes leave no trace."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+
+class FunctionalEncoder:
+    """``encode(params) -> [n, V, D]`` of one batch.
+
+    The first pass is the model's own: it updates BatchNorm statistics and draws from the random
+    state. Every later pass works on copies of the buffers and replays the random state of the
+    first, so that dropout and drop-path have the same masks and nothing is left behind.
+
+    Args:
+        encoder: ``views -> [n, V, D]``.
+        names: Names of the parameters that ``params`` lists.
+        views: V image batches ``[n, C, H, W]``.
+    """
+
+    def __init__(self, encoder: nn.Module, names: Sequence[str], views: Sequence[Tensor]) -> None:
+        self.encoder = encoder
+        self.names = names
+        self.views = list(views)
+        self.random_state: list[Tensor] | None = None
+
+    def __call__(self, params: Sequence[Tensor]) -> Tensor:
+        """Encode with the given parameters."""
+        state = dict(zip(self.names, params, strict=True))
+        if self.random_state is None:
+            self.random_state = _random_state(self.views[0].device)
+            return functional_call(self.encoder, state, (self.views,))
+        state.update({name: each.clone() for name, each in self.encoder.named_buffers()})
+        with replayed(self.random_state, self.views[0].device):
+            return functional_call(self.encoder, state, (self.views,))
+
+
+def _random_state(device: torch.device) -> list[Tensor]:
+    state = [torch.get_rng_state()]
+    if device.type == "cuda":
+        state.append(torch.cuda.get_rng_state(device))
+    return state
+
+
+def _set_random_state(state: Sequence[Tensor], device: torch.device) -> None:
+    torch.set_rng_state(state[0])
+    if len(state) > 1:
+        torch.cuda.set_rng_state(state[1], device)
+
+
+@contextmanager
+def replayed(state: Sequence[Tensor], device: torch.device) -> Iterator[None]:
+    """Draw from an earlier random state; the present one is put back afterwards.
+
+    Args:
+        state: What to draw from: the CPU's state, and the device's if it is a GPU.
+        device: The device of the computation.
+    """
+    present = _random_state(device)
+    _set_random_state(state, device)
+    try:
+        yield
+    finally:
+        _set_random_state(present, device)

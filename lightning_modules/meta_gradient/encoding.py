@@ -1,0 +1,138 @@
+"""The encoder as the engines see it: features out, gradients and tangents back.
+
+Letters: ``n`` instances of this process, ``G`` of the global batch, ``V`` views, ``D`` features.
+"""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+from torch.autograd import forward_ad
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from ..processes import Processes
+from .errors import explained
+
+Encode = Callable[[list[Tensor]], Tensor]
+
+
+class Encoding:
+    """Cuts the graph at the features Z: everything before it is plain encoder work.
+
+    Features and tangents are gathered over processes without gradient; gradients of the encoder
+    are summed over processes (DESIGN of the project: one process or many, the same numbers).
+
+    Args:
+        encode: ``encode(params) -> [n, V, D]``, or several that each encode a piece of this
+            process's instances (micro-batches): pieces are encoded without a graph, then encoded
+            again one by one for the backward pass, so that one graph at a time is in memory.
+        params: The encoder's parameters theta.
+        processes: The processes that share the global batch; None for this one alone.
+    """
+
+    def __init__(
+        self,
+        encode: Encode | Sequence[Encode],
+        params: Sequence[Tensor],
+        processes: Processes | None = None,
+    ) -> None:
+        self.pieces = [encode] if callable(encode) else list(encode)
+        self.params = list(params)
+        self.processes = processes or Processes()
+
+    def forward(self, params: list[Tensor]) -> Tensor:
+        """Features of the global batch at ``params``, ``[G, V, D]``, without a graph."""
+        with torch.no_grad():
+            return self.processes.gather(torch.cat([piece(params) for piece in self.pieces]))
+
+    def linearize(self, params: list[Tensor]) -> tuple[Tensor, Callable[[Tensor], list[Tensor]]]:
+        """Features at ``params`` and the pullback through the encoder there.
+
+        Args:
+            params: Where to encode: theta or the look-ahead parameters.
+
+        Returns:
+            The features ``[G, V, D]`` without a graph, and a function from the gradient of the
+            global features ``[G, V, D]`` to the gradients of ``params``, summed over processes;
+            it can be called once.
+        """
+        leaves = [param.detach().requires_grad_() for param in params]
+        if len(self.pieces) > 1:
+            return self.forward(params), lambda cotangent: self._pull_pieces(leaves, cotangent)
+        with torch.enable_grad():
+            local = self.pieces[0](leaves)
+
+        def pullback(cotangent: Tensor) -> list[Tensor]:
+            own = self.processes.own(cotangent)
+            with self.processes.reducing(leaves) as reduced:
+                grads = torch.autograd.grad(local, leaves, own.to(local.dtype), allow_unused=True)
+            return reduced(_filled(grads, leaves))
+
+        return self.processes.gather(local.detach()), pullback
+
+    def _pull_pieces(self, leaves: list[Tensor], cotangent: Tensor) -> list[Tensor]:
+        own = self.processes.own(cotangent)
+        total: list[Tensor] = [torch.zeros_like(leaf) for leaf in leaves]
+        start = 0
+        for piece in self.pieces:
+            with torch.enable_grad():
+                local = piece(leaves)
+            part = own[start : start + local.shape[0]].to(local.dtype)
+            start += local.shape[0]
+            grads = torch.autograd.grad(local, leaves, part, allow_unused=True)
+            torch._foreach_add_(total, _filled(grads, leaves))
+        with self.processes.reducing([]) as reduced:
+            pass
+        return reduced(total)
+
+    def tangent(self, params: list[Tensor], direction: list[Tensor]) -> Tensor:
+        """The Jacobian-vector product ``J f . direction`` at ``params`` by forward-mode AD.
+
+        Args:
+            params: Where to differentiate.
+            direction: v, shaped like ``params``.
+
+        Returns:
+            The tangent of the global features, ``[G, V, D]``.
+
+        Raises:
+            EngineError: If an operation of the encoder has no forward-mode derivative.
+        """
+        tangents = []
+        with (
+            explained("exact", "forward-mode derivatives of the encoder"),
+            torch.no_grad(),
+            sdpa_kernel(SDPBackend.MATH),
+            forward_ad.dual_level(),
+        ):
+            duals = [
+                forward_ad.make_dual(param.detach(), vector)
+                for param, vector in zip(params, direction, strict=True)
+            ]
+            for piece in self.pieces:
+                primal, tangent = forward_ad.unpack_dual(piece(duals))
+                tangents.append(torch.zeros_like(primal) if tangent is None else tangent)
+        return self.processes.gather(torch.cat(tangents))
+
+
+def _filled(grads: Sequence[Tensor | None], leaves: Sequence[Tensor]) -> list[Tensor]:
+    """Gradients with zeros where a parameter took no part."""
+    return [
+        torch.zeros_like(leaf) if grad is None else grad
+        for grad, leaf in zip(grads, leaves, strict=True)
+    ]
+
+
+def stepped(params: Sequence[Tensor], grads: Sequence[Tensor], lr: float) -> list[Tensor]:
+    """The look-ahead parameters ``theta - lr * g``.
+
+    Args:
+        params: theta.
+        grads: g, shaped like ``params``.
+        lr: alpha, the look-ahead rate.
+
+    Returns:
+        New tensors without a graph.
+    """
+    with torch.no_grad():
+        return list(torch._foreach_add([p.detach() for p in params], list(grads), alpha=-lr))

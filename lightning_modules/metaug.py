@@ -1,0 +1,391 @@
+"""MetAug, the LightningModule: contrastive learning via meta feature augmentation."""
+
+import sys
+import time
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.utilities.exceptions import SIGTERMException
+from torch import Tensor, nn
+
+from .batch_forms import Batch, join, read_batch
+from .batch_norm import synchronize_batch_norm
+from .batch_objective import BatchObjective
+from .functional_encoder import FunctionalEncoder
+from .generator import AugmentationGenerator
+from .memory_bank import MemoryBank
+from .meta_gradient import MetaGradient, encoder_gradient, meta_gradient, relative_distance
+from .meta_step import MetaStep
+from .objectives import MetAugObjective
+from .optimization import OptimizerSettings, clip_by_norm
+from .processes import Processes, current_processes
+from .random_state import collect_random_state, restore_random_state
+from .recipe import recipe
+
+
+class NonFiniteLossError(RuntimeError):
+    """The loss is not a number or infinite; the message says where and what to do."""
+
+
+class MetAug(pl.LightningModule):
+    """Trains an encoder by contrast and a generator by how well the encoder does after its step.
+
+    Every training step computes the encoder's gradient at theta and the generator's meta-gradient
+    through the look-ahead, then both optimizers step (MetAug, ICML 2022, section 3.4). Without a
+    generator it is the ablation "OUCL only", and with ``InfoNCE`` plain SimCLR.
+
+    Args:
+        encoder: f_theta, such as ``Encoder`` or ``PerViewEncoder``.
+        objective: The objective; null for OUCL with the defaults of ``MetAugObjective``.
+        generator: a_omega, the augmentation generator, or null for none.
+        meta: Settings of the meta step.
+        encoder_optimizer: The encoder's optimizer and schedule.
+        generator_optimizer: The generator's optimizer and schedule.
+        memory_bank: A memory bank whose entries replace in-batch negatives, or null.
+        accumulate: Number of loader batches that form one contrastive batch (they are encoded one
+            by one, then share their negatives), >= 1.
+        micro_batch_size: Encode a batch in pieces of at most this many instances, so that batches
+            larger than memory fit; null encodes it whole.
+        clip_norm: Greatest norm of the encoder's gradient and of the generator's; null for no limit.
+    """
+
+    def __init__(
+        self,
+        encoder: nn.Module,
+        objective: MetAugObjective | None = None,
+        generator: AugmentationGenerator | None = None,
+        meta: MetaStep = MetaStep(),  # noqa: B008 - frozen
+        encoder_optimizer: OptimizerSettings = OptimizerSettings(),  # noqa: B008 - frozen
+        generator_optimizer: OptimizerSettings = OptimizerSettings(  # noqa: B008 - frozen
+            name="adamw", lr=1e-3, weight_decay=1e-4
+        ),
+        memory_bank: MemoryBank | None = None,
+        accumulate: int = 1,
+        micro_batch_size: int | None = None,
+        clip_norm: float | None = None,
+    ) -> None:
+        super().__init__()
+        for name, value in (("accumulate", accumulate), ("micro_batch_size", micro_batch_size)):
+            if value is not None and value < 1:
+                raise ValueError(f"{name} must be at least 1, got {value}")
+        if clip_norm is not None and not clip_norm > 0:
+            raise ValueError(
+                f"clip_norm must be greater than 0, got {clip_norm}; null for no limit"
+            )
+        self._keep_recipe(
+            encoder=encoder,
+            objective=objective,
+            generator=generator,
+            meta=meta,
+            encoder_optimizer=encoder_optimizer,
+            generator_optimizer=generator_optimizer,
+            memory_bank=memory_bank,
+            accumulate=accumulate,
+            micro_batch_size=micro_batch_size,
+            clip_norm=clip_norm,
+        )
+        self.automatic_optimization = False
+        self.encoder = encoder
+        self.objective = MetAugObjective() if objective is None else objective
+        self.generator = generator
+        self.memory_bank = memory_bank
+        self.meta = meta
+        self.encoder_optimizer = encoder_optimizer
+        self.generator_optimizer = generator_optimizer
+        self.accumulate = accumulate
+        self.micro_batch_size = micro_batch_size
+        self.clip_norm = clip_norm
+        self._check_sizes()
+        self._ddp_params_and_buffers_to_ignore = ["memory_bank.entries"]
+        self._pending: list[Batch] = []
+        self._saved_random_state: dict[str, Any] | None = None
+        self._seen = 0
+        self._since = time.perf_counter()
+
+    # What other pipelines use
+
+    def forward(self, image: Tensor) -> Tensor:
+        """The representation that probes use, ``[N, C, H, W] -> [N, F]``."""
+        return self.encoder.represent(image)
+
+    def features(self, views: list[Tensor]) -> Tensor:
+        """Unit-norm features of V views, ``V x [N, C, H, W] -> [N, V, D]``."""
+        return self.encoder(views)
+
+    def augment(self, features: Tensor) -> Tensor:
+        """Augmented features, ``[N, V, D] -> [N, V, D]``.
+
+        Raises:
+            ValueError: If there is no generator.
+        """
+        if self.generator is None:
+            raise ValueError("generator is null, so there are no augmented features")
+        return self.generator(features)
+
+    # Lightning's hooks
+
+    def setup(self, stage: str) -> None:
+        """Check the run's settings, size the memory bank, join BatchNorm over processes."""
+        self._check_run()
+        if stage != "fit":
+            return
+        if self.memory_bank is not None:
+            self._size_memory_bank(self.memory_bank)
+        if self.trainer.world_size > 1:
+            first_order = self.generator is None or self.meta.engine in ("lookahead", "first_order")
+            first_order = first_order and not self.meta.audit_every
+            on_gpu = self.trainer.strategy.root_device.type == "cuda"
+            synchronize_batch_norm(self.encoder, first_order=first_order and on_gpu)
+
+    def configure_optimizers(self) -> Any:
+        """The encoder's optimizer and the generator's, with their schedules."""
+        total = float(self.trainer.estimated_stepping_batches) / self.accumulate
+        epoch = float(self.trainer.num_training_batches) / self.accumulate
+        parts: list[tuple[nn.Module, OptimizerSettings]] = [(self.encoder, self.encoder_optimizer)]
+        if self.generator is not None:
+            parts.append((self.generator, self.generator_optimizer))
+        optimizers, schedules = [], []
+        for module, settings in parts:
+            optimizer = settings.build(module)
+            schedule = settings.build_schedule(optimizer, epoch, total)
+            optimizers.append(optimizer)
+            schedules.append(schedule)
+        return optimizers, schedules
+
+    def on_train_start(self) -> None:
+        """Start the clock of the throughput."""
+        self._seen, self._since = 0, time.perf_counter()
+
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        """After a resume: go on with the random state of the checkpoint."""
+        if self._saved_random_state is not None:
+            restore_random_state(self._saved_random_state)
+            self._saved_random_state = None
+
+    def training_step(self, batch: Any, batch_idx: int) -> None:
+        """One step of both networks; with ``accumulate``, once enough batches are there."""
+        self._pending.append(read_batch(batch))
+        if len(self._pending) < self.accumulate and not self.trainer.is_last_batch:
+            return
+        batches, self._pending = self._pending, []
+        whole = batches[0] if len(batches) == 1 else join(batches)
+        self._check_views(whole)
+        processes = current_processes()
+        index = self._global_index(whole, processes)
+        negatives = None
+        if self.memory_bank is not None:
+            negatives = self.memory_bank.draw(self.global_step)
+        count = whole.views[0].shape[0] * processes.count
+        objective = BatchObjective(
+            self.objective, self.generator, count, len(whole.views), negatives, index
+        )
+        result = self._gradients(self._pieces(batches), objective, processes)
+        self._check_finite(objective, result)
+        self._step(result)
+        if self.memory_bank is not None and index is not None:
+            self.memory_bank.update(result.features, index)
+        self._log(objective, result, count)
+
+    def validation_step(self, batch: Any, batch_idx: int) -> None:
+        """Nothing of its own: probes (callbacks) evaluate the representation."""
+
+    def test_step(self, batch: Any, batch_idx: int) -> None:
+        """Nothing of its own: probes (callbacks) evaluate the representation."""
+
+    def predict_step(self, batch: Any, batch_idx: int) -> Tensor:
+        """The representation of a batch of images, ``[N, F]``."""
+        return self(batch if isinstance(batch, Tensor) else batch[0])
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the random state of every process and batches that wait for accumulation."""
+        state = collect_random_state()
+        states: list[Any] = [state]
+        # After an error on one process the others do not take part in gathering any more.
+        error = sys.exc_info()[1]
+        if self.trainer.world_size > 1 and (error is None or isinstance(error, SIGTERMException)):
+            states = [None] * self.trainer.world_size
+            torch.distributed.all_gather_object(states, state)
+        checkpoint["metaug_random_states"] = states
+        checkpoint["metaug_pending"] = [(batch.views, batch.index) for batch in self._pending]
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take over what :meth:`on_save_checkpoint` kept."""
+        states = checkpoint.get("metaug_random_states", [])
+        rank = self.global_rank if self._trainer is not None else 0
+        self._saved_random_state = states[rank] if rank < len(states) else None
+        self._pending = [
+            Batch(views, index) for views, index in checkpoint.get("metaug_pending", [])
+        ]
+
+    # The step
+
+    def _pieces(self, batches: list[Batch]) -> list[FunctionalEncoder]:
+        names = [name for name, _ in self._encoder_params()]
+        pieces = []
+        for batch in batches:
+            size = self.micro_batch_size or batch.views[0].shape[0]
+            for views in zip(*(view.split(size) for view in batch.views), strict=True):
+                pieces.append(FunctionalEncoder(self.encoder, names, views))
+        return pieces
+
+    def _gradients(
+        self, pieces: list[FunctionalEncoder], objective: BatchObjective, processes: Processes
+    ) -> MetaGradient:
+        params = [param for _, param in self._encoder_params()]
+        if self.generator is None or self.global_step % self.meta.every:
+            return encoder_gradient(pieces, params, objective.inner, processes=processes)
+        generator_params = [each for each in self.generator.parameters() if each.requires_grad]
+        shared = (pieces, params, objective.inner, generator_params, self.meta.inner_lr)
+        result = meta_gradient(
+            *shared,
+            engine=self.meta.engine,
+            outer_objective=objective.outer,
+            inner_steps=self.meta.inner_steps,
+            inner_optimizer=self.meta.inner_optimizer,
+            inner_momentum=self.meta.inner_momentum,
+            processes=processes,
+        )
+        audit = self.meta.audit_every * self.meta.every
+        if audit and self.global_step % audit == 0:
+            reference = meta_gradient(
+                *shared, engine="exact", outer_objective=objective.outer, processes=processes
+            )
+            error = relative_distance(result.generator, reference.generator)
+            self.log("train/lookahead_error", error)
+        return result
+
+    def _step(self, result: MetaGradient) -> None:
+        optimizers = self.optimizers()
+        optimizers = optimizers if isinstance(optimizers, list) else [optimizers]
+        if result.generator and self.generator is not None:
+            params = [param for param in self.generator.parameters() if param.requires_grad]
+            self._apply(params, result.generator)
+            # Not through Lightning: exactly one optimizer may advance trainer.global_step.
+            optimizers[1].optimizer.step()
+            optimizers[1].optimizer.zero_grad(set_to_none=True)
+        self._apply([param for _, param in self._encoder_params()], result.encoder)
+        optimizers[0].step()
+        optimizers[0].zero_grad(set_to_none=True)
+        schedules = self.lr_schedulers() or []
+        for schedule in schedules if isinstance(schedules, list) else [schedules]:
+            schedule.step()
+
+    def _apply(self, params: list[nn.Parameter], grads: list[Tensor]) -> None:
+        if self.clip_norm is not None:
+            clip_by_norm(grads, self.clip_norm)
+        for param, grad in zip(params, grads, strict=True):
+            param.grad = grad.to(param.dtype)
+
+    def _encoder_params(self) -> list[tuple[str, nn.Parameter]]:
+        return [(n, p) for n, p in self.encoder.named_parameters() if p.requires_grad]
+
+    def _global_index(self, batch: Batch, processes: Processes) -> Tensor | None:
+        if self.memory_bank is None:
+            return None
+        if batch.index is None:
+            raise ValueError(
+                "a memory bank needs the dataset index of each instance, but the batch has none; "
+                "yield MultiViewBatch(views, target, index) or (index, views, target)"
+            )
+        return processes.gather(batch.index)
+
+    def _log(self, objective: BatchObjective, result: MetaGradient, count: int) -> None:
+        self.log("train/loss", result.loss, prog_bar=True)
+        self.log("train/oucl", objective.contrast)
+        self.log("train/margin", objective.margin)
+        if result.generator:
+            self.log("train/meta_gap", result.gap, prog_bar=True)
+        self._seen += count
+        elapsed = time.perf_counter() - self._since
+        self.log("train/images_per_second", self._seen / elapsed, prog_bar=True)
+        if elapsed > 10:
+            self._seen, self._since = 0, time.perf_counter()
+
+    # Checks
+
+    def _check_sizes(self) -> None:
+        if self.generator is None:
+            return
+        size = getattr(self.encoder, "feature_dim", self.generator.feature_dim)
+        if size != self.generator.feature_dim:
+            raise ValueError(
+                f"the encoder's projection_dim is {size}, the generator's feature_dim is "
+                f"{self.generator.feature_dim}; set both to the same number"
+            )
+        views = getattr(self.encoder, "num_views", None)
+        if views is not None and views != self.generator.num_views:
+            raise ValueError(
+                f"the encoder has {views} views, the generator num_views="
+                f"{self.generator.num_views}; set both to the same number"
+            )
+
+    def _check_run(self) -> None:
+        precision = str(self.trainer.precision)
+        if precision.startswith("16"):
+            raise ValueError(
+                f"precision {precision} needs loss scaling, which gradients of two objectives do "
+                "not survive; use precision: bf16-mixed or 32-true"
+            )
+        datamodule = getattr(self.trainer, "datamodule", None)
+        views = getattr(datamodule, "num_views", None)
+        for name, part in (("generator", self.generator), ("encoder", self.encoder)):
+            wanted = getattr(part, "num_views", None)
+            if views is not None and wanted is not None and views != wanted:
+                raise ValueError(
+                    f"the data have {views} views of each image, the {name} has {wanted}; set the "
+                    "number of views of both to the same"
+                )
+
+    def _check_views(self, batch: Batch) -> None:
+        for name, part in (("generator", self.generator), ("encoder", self.encoder)):
+            wanted = getattr(part, "num_views", None)
+            if wanted is not None and len(batch.views) != wanted:
+                raise ValueError(
+                    f"the batch has {len(batch.views)} views of each image, the {name} has "
+                    f"{wanted}; set the number of views of both to the same"
+                )
+
+    def _check_finite(self, objective: BatchObjective, result: MetaGradient) -> None:
+        # Reading a value waits for a GPU, so there it is read only when it is logged.
+        every = self.trainer.log_every_n_steps if result.loss.is_cuda else 1
+        if self.global_step % every or torch.isfinite(result.loss):
+            return
+        terms = {
+            "contrastive loss": objective.contrast,
+            "margin regularisation": objective.margin,
+            "features": result.features.sum(),
+        }
+        blown = [name for name, value in terms.items() if not torch.isfinite(value)]
+        paths = [
+            getattr(each, "last_model_path", "") or getattr(each, "best_model_path", "")
+            for each in self.trainer.checkpoint_callbacks
+        ]
+        last = next((path for path in paths if path), None)
+        resume = f"resume from {last}" if last else "no checkpoint was written yet"
+        raise NonFiniteLossError(
+            f"the loss is {float(result.loss)} at step {self.global_step}; not finite: "
+            f"{', '.join(blown) or 'their weighted sum'}. Lower the learning rate, add warm-up or "
+            f"set clip_norm; {resume}"
+        )
+
+    def _size_memory_bank(self, bank: MemoryBank) -> None:
+        datamodule = getattr(self.trainer, "datamodule", None)
+        instances = bank.num_instances or getattr(datamodule, "num_instances", None)
+        views = getattr(self.generator, "num_views", None) or getattr(datamodule, "num_views", None)
+        if not instances or not views:
+            raise ValueError(
+                "the memory bank must know the number of training images and of views; set its "
+                "num_instances, and use a generator or a data module that tells num_views"
+            )
+        bank.allocate(instances, views, self.encoder.feature_dim)
+
+    def _keep_recipe(self, **arguments: Any) -> None:
+        """Keep what LightningCLI needs to build this module again from a checkpoint alone."""
+        kept: dict[str, Any] = {"_instantiator": "pytorch_lightning.cli.instantiate_module"}
+        for name, value in arguments.items():
+            try:
+                kept[name] = recipe(value)
+            except TypeError:  # a module of the user's own: load_from_checkpoint(path, encoder=...)
+                continue
+        self.save_hyperparameters(kept)

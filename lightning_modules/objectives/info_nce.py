@@ -1,0 +1,72 @@
+"""InfoNCE, the baseline contrastive loss."""
+
+import torch
+from torch import Tensor
+
+from ..recipe import Rebuildable
+from .pairs import PairSet, check_similarities
+
+
+def info_nce(positive: Tensor, negative: Tensor, temperature: float = 0.2) -> Tensor:
+    """InfoNCE (van den Oord et al., 2018): each positive against all negatives of its row.
+
+    ``-log( exp(s_p/T) / (exp(s_p/T) + sum_n exp(s_n/T)) )``, averaged over positives and rows.
+    With one row per feature, cosine similarities and all other instances' features as negatives
+    it is NT-Xent, the loss of SimCLR (Chen et al., ICML 2020).
+
+    Args:
+        positive: Similarities of positive pairs, ``[N, P]``.
+        negative: Similarities of negative pairs, ``[N, K]``.
+        temperature: T > 0, in units of the similarity.
+
+    Returns:
+        The mean, a scalar.
+
+    Raises:
+        ValueError: If a shape is not as stated, or ``temperature`` is not positive.
+    """
+    check_similarities(positive=positive, negative=negative)
+    _check_temperature(temperature)
+    logits = positive / temperature
+    negatives = torch.logsumexp(negative / temperature, dim=1, keepdim=True)
+    return (torch.logaddexp(logits, negatives) - logits).mean()
+
+
+def _check_temperature(temperature: float) -> None:
+    if not temperature > 0:
+        raise ValueError(
+            f"temperature must be greater than 0, got {temperature}; SimCLR uses 0.1 to 0.5"
+        )
+
+
+class InfoNCE(Rebuildable):
+    """InfoNCE over cosine similarities; without a generator this is SimCLR's NT-Xent.
+
+    Every feature is an anchor; its positives are the features of the other views of its instance,
+    its negatives all features of all other instances, those of its own view included.
+
+    Args:
+        temperature: T > 0 of cosine similarities.
+    """
+
+    same_view_negatives = True
+
+    def __init__(self, temperature: float = 0.2) -> None:
+        super().__init__()
+        _check_temperature(temperature)
+        self.temperature = temperature
+
+    def forward(self, pairs: PairSet) -> Tensor:
+        """The loss of each instance of the set, ``[B]``; see :func:`info_nce`."""
+        scale = 2 / self.temperature  # s = (1 + cos) / 2, so cos / T = 2 s / T up to a constant
+        negatives = pairs.mask_negatives(scale * pairs.negative)
+        losses = []
+        for anchor in sorted(set(pairs.positive_anchor)):
+            logits = scale * pairs.positive[pairs.positives_of(anchor)]
+            denominator = negatives[pairs.negatives_of(anchor)].logsumexp(dim=(0, 2))
+            losses.append(torch.logaddexp(logits, denominator) - logits)
+        return torch.cat(losses).mean(dim=0)
+
+    def extra_repr(self) -> str:
+        """The settings, for ``print(module)``."""
+        return f"temperature={self.temperature}"

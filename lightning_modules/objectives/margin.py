@@ -1,0 +1,137 @@
+"""Margin-injected regularisation: keeps augmented features hard, so that no network collapses."""
+
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+
+from ..recipe import Rebuildable
+from .pairs import PairSet, check_similarities
+
+MarginKind = Literal["large", "small", "mean"]
+ActsOn = Literal["both", "generator", "none"]
+
+
+def margins(
+    hardest_positive: Tensor, hardest_negative: Tensor, kind: MarginKind
+) -> tuple[Tensor, Tensor]:
+    """The margins that augmented features are held to.
+
+    Args:
+        hardest_positive: sigma+, the least similarity of an instance's original positives, ``[N]``.
+        hardest_negative: sigma-, the greatest similarity of its original negatives, ``[N]``.
+        kind: ``large``: m+ the lesser and m- the greater of the two; ``small``: swapped; ``mean``:
+            both their mean.
+
+    Returns:
+        m+ and m-, each ``[N]``.
+
+    Raises:
+        ValueError: If ``kind`` is unknown.
+    """
+    lesser = torch.minimum(hardest_positive, hardest_negative)
+    greater = torch.maximum(hardest_positive, hardest_negative)
+    if kind == "large":
+        return lesser, greater
+    if kind == "small":
+        return greater, lesser
+    if kind == "mean":
+        mean = (hardest_positive + hardest_negative) / 2
+        return mean, mean
+    raise ValueError(
+        f"margin kind {kind!r} is unknown; use one of {', '.join(get_args(MarginKind))}"
+    )
+
+
+def margin_regularization(
+    positive: Tensor,
+    negative: Tensor,
+    augmented_positive: Tensor,
+    augmented_negative: Tensor,
+    kind: MarginKind = "large",
+    positive_weight: float = 1.0,
+    negative_weight: float = 1.0,
+) -> Tensor:
+    """``R = w+ mean[s_p - m+]+ + w- mean[m- - s_n]+`` over pairs with an augmented feature.
+
+    The margins come from the original pairs of each instance (MetAug, section 3.2); the gradient
+    flows through them as well.
+
+    Args:
+        positive: Similarities of original positive pairs, ``[N, P]``.
+        negative: Similarities of original negative pairs, ``[N, K]``.
+        augmented_positive: Similarities of positive pairs with an augmented feature, ``[N, P']``.
+        augmented_negative: Similarities of negative pairs with an augmented feature, ``[N, K']``.
+        kind: See :func:`margins`.
+        positive_weight: w+.
+        negative_weight: w-.
+
+    Returns:
+        R, a scalar >= 0.
+
+    Raises:
+        ValueError: If a shape is not as stated or ``kind`` is unknown.
+    """
+    check_similarities(
+        positive=positive,
+        negative=negative,
+        augmented_positive=augmented_positive,
+        augmented_negative=augmented_negative,
+    )
+    upper, lower = margins(positive.amin(dim=1), negative.amax(dim=1), kind)
+    too_easy = (augmented_positive - upper[:, None]).clamp_min(0).mean()
+    too_far = (lower[:, None] - augmented_negative).clamp_min(0).mean()
+    return positive_weight * too_easy + negative_weight * too_far
+
+
+class MarginRegularization(Rebuildable):
+    """Margin-injected regularisation over a set of pairs.
+
+    Args:
+        kind: ``large``, ``small`` or ``mean``: how the margins follow from the hardest original
+            pairs of an instance.
+        weight: delta, the weight of R in the objective.
+        positive_weight: w+, the weight of the positive pairs in R.
+        negative_weight: w-, the weight of the negative pairs in R.
+        acts_on: ``both`` networks, the ``generator`` alone, or ``none`` (R is only logged).
+    """
+
+    def __init__(
+        self,
+        kind: MarginKind = "large",
+        weight: float = 1.0,
+        positive_weight: float = 1.0,
+        negative_weight: float = 1.0,
+        acts_on: ActsOn = "both",
+    ) -> None:
+        super().__init__()
+        for value, allowed, name in ((kind, MarginKind, "kind"), (acts_on, ActsOn, "acts_on")):
+            if value not in get_args(allowed):
+                raise ValueError(
+                    f"margin {name} {value!r} is unknown; use one of {', '.join(get_args(allowed))}"
+                )
+        self.kind = kind
+        self.weight = weight
+        self.positive_weight = positive_weight
+        self.negative_weight = negative_weight
+        self.acts_on = acts_on
+
+    def margins(self, pairs: PairSet) -> tuple[Tensor, Tensor]:
+        """m+ and m- of each instance of the set, each ``[B]``."""
+        original = pairs.original()
+        hardest_negative = original.mask_negatives(original.negative).amax(dim=(0, 2))
+        return margins(original.positive.amin(dim=0), hardest_negative, self.kind)
+
+    def forward(self, pairs: PairSet) -> Tensor:
+        """R of each instance of the set (unweighted by delta), ``[B]``."""
+        upper, lower = self.margins(pairs)
+        augmented = pairs.augmented()
+        too_easy = (augmented.positive - upper).clamp_min(0).mean(dim=0)
+        too_far = (lower[:, None] - augmented.negative).clamp_min(0)
+        count = augmented.negative.shape[0] * pairs.valid.sum(dim=1)
+        too_far = augmented.mask_negatives(too_far, 0.0).sum(dim=(0, 2)) / count
+        return self.positive_weight * too_easy + self.negative_weight * too_far
+
+    def extra_repr(self) -> str:
+        """The settings, for ``print(module)``."""
+        return f"kind={self.kind}, weight={self.weight}, acts_on={self.acts_on}"

@@ -1,0 +1,140 @@
+"""The objective: a contrastive loss over original and augmented features, and the margins."""
+
+from collections.abc import Callable
+from typing import Literal, NamedTuple, get_args
+
+import torch
+from torch import Tensor, nn
+
+from ..recipe import Rebuildable
+from .margin import MarginRegularization
+from .oucl import OUCL
+from .pairs import Negatives, PairSet, form_pairs
+
+Composition = Literal["unified", "substituted"]
+
+
+class Terms(NamedTuple):
+    """The parts of the objective, each a scalar.
+
+    Attributes:
+        contrast: The composed contrastive loss (OUCL or InfoNCE).
+        margin: R, not weighted; 0 without a generator or a margin.
+        inner: What the encoder minimises: L(theta, omega).
+        outer: What the generator minimises at the look-ahead.
+    """
+
+    contrast: Tensor
+    margin: Tensor
+    inner: Tensor
+    outer: Tensor
+
+    def __add__(self, other: "Terms") -> "Terms":  # type: ignore[override]
+        """Terms of two blocks of instances together."""
+        return Terms(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
+
+
+class MetAugObjective(Rebuildable):
+    """``L = composition of contrastive losses + delta * R`` (MetAug, section 3).
+
+    Args:
+        contrast: The contrastive loss over pairs: ``OUCL`` (default) or ``InfoNCE``.
+        composition: ``unified`` (the paper): the loss over original pairs + lambda * the loss over
+            all pairs, originals and augmented together; ``substituted`` (the paper's code): the
+            loss over original pairs + lambda * [the sum over views of the loss with that view
+            replaced by its augmented feature + the loss with every view replaced].
+        augmented_weight: lambda, the weight of the losses over augmented features.
+        margin: Margin-injected regularisation, or null for none.
+    """
+
+    def __init__(
+        self,
+        contrast: nn.Module | None = None,
+        composition: Composition = "unified",
+        augmented_weight: float = 1.0,
+        margin: MarginRegularization | None = None,
+    ) -> None:
+        super().__init__()
+        if composition not in get_args(Composition):
+            raise ValueError(
+                f"composition {composition!r} is unknown; use one of "
+                f"{', '.join(get_args(Composition))}"
+            )
+        self.contrast = OUCL() if contrast is None else contrast
+        self.composition = composition
+        self.augmented_weight = augmented_weight
+        self.margin = margin
+
+    @property
+    def differs(self) -> bool:
+        """Whether the generator minimises another objective than the encoder."""
+        return self.margin is not None and self.margin.acts_on == "generator"
+
+    def compose(self, pairs: PairSet) -> Tensor:
+        """The composed contrastive loss of each instance, ``[B]``."""
+        views = pairs.num_views
+        originals = pairs.original()
+        total = self.contrast(originals)
+        if max(pairs.positive_anchor) < views:
+            return total
+        if self.composition == "unified":
+            return total + self.augmented_weight * self.contrast(pairs)
+        augmented = self.contrast(pairs.among(range(views, 2 * views)))
+        for view in range(views):
+            kept = [feature for feature in range(views) if feature != view]
+            augmented = augmented + self.contrast(pairs.among([*kept, views + view]))
+        return total + self.augmented_weight * augmented
+
+    def forward(
+        self,
+        features: Tensor,
+        augment: Callable[[Tensor], Tensor] | None = None,
+        *,
+        rows: slice | None = None,
+        negatives: Negatives | None = None,
+        index: Tensor | None = None,
+    ) -> Terms:
+        """Evaluate the objective over the global batch, or a block of instances' share of it.
+
+        Args:
+            features: Original features of the global batch, ``[G, V, D]``, unit norm.
+            augment: The augmentation generator ``[G, V, D] -> [G, V, D]``, or None.
+            rows: Sum only the instances of this block, divided by G: blocks add up to the whole.
+            negatives: Draws from a memory bank, or None for in-batch negatives.
+            index: Dataset index of the instances, ``[G]``; needed with ``negatives``.
+
+        Returns:
+            The terms, scalars.
+
+        Raises:
+            ValueError: If there are no negatives or positives to form.
+        """
+        count, views, _ = features.shape
+        if views < 2:
+            raise ValueError(
+                f"contrast needs at least 2 views of each instance, got {views}; set the number of "
+                "views of the data to 2 or more"
+            )
+        if count < 2 and negatives is None:
+            raise ValueError(
+                "a batch of 1 instance has no negatives; use a batch of 2 or more, or a memory bank"
+            )
+        pairs = form_pairs(
+            features,
+            None if augment is None else augment(features),
+            rows=rows,
+            negatives=negatives,
+            index=index,
+            same_view_negatives=getattr(self.contrast, "same_view_negatives", False),
+        )
+        contrast = self.compose(pairs).sum() / count
+        if augment is None or self.margin is None:
+            return Terms(contrast, torch.zeros_like(contrast), contrast, contrast)
+        margin = self.margin(pairs).sum() / count
+        weighted = self.margin.weight * margin
+        return Terms(
+            contrast,
+            margin,
+            inner=contrast + weighted if self.margin.acts_on == "both" else contrast,
+            outer=contrast + weighted if self.margin.acts_on != "none" else contrast,
+        )

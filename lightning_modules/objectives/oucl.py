@@ -1,0 +1,105 @@
+"""OUCL, the optimization-driven unified contrastive loss."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ..recipe import Rebuildable
+from .pairs import PairSet, check_similarities
+
+
+def positive_logits(similarity: Tensor, gamma: float, margin: float | None) -> Tensor:
+    """Weighted logits of positive pairs, ``-gamma * alpha_p * (s - Delta_p)``.
+
+    Args:
+        similarity: Similarities s in [0, 1], any shape.
+        gamma: Scale of the logits.
+        margin: Self-paced margin m (alpha_p = [1 + m - s]+ without gradient, Delta_p = 1 - m),
+            or None for the plain form (alpha_p = 1, Delta_p = 0).
+
+    Returns:
+        Logits of the shape of ``similarity``.
+    """
+    if margin is None:
+        return -gamma * similarity
+    pace = (1 + margin - similarity.detach()).clamp_min(0)
+    return -gamma * pace * (similarity - (1 - margin))
+
+
+def negative_logits(similarity: Tensor, gamma: float, margin: float | None) -> Tensor:
+    """Weighted logits of negative pairs, ``gamma * alpha_n * (s - Delta_n)``.
+
+    Args:
+        similarity: Similarities s in [0, 1], any shape.
+        gamma: Scale of the logits.
+        margin: Self-paced margin m (alpha_n = [s + m]+ without gradient, Delta_n = m), or None
+            for the plain form (alpha_n = 1, Delta_n = 0).
+
+    Returns:
+        Logits of the shape of ``similarity``.
+    """
+    if margin is None:
+        return gamma * similarity
+    pace = (similarity.detach() + margin).clamp_min(0)
+    return gamma * pace * (similarity - margin)
+
+
+def oucl(
+    positive: Tensor, negative: Tensor, gamma: float = 16.0, margin: float | None = None
+) -> Tensor:
+    """OUCL: all pairs of an instance in one term, so that one backward pass weighs them together.
+
+    ``L_i = 16/gamma * softplus(logsumexp_n(negative logits) + logsumexp_p(positive logits))``,
+    averaged over instances (MetAug, section 3.3; the self-paced weights are those of Circle loss,
+    Sun et al., CVPR 2020). With ``gamma=16`` and no margin it is what the paper's code runs.
+
+    Args:
+        positive: Similarities of positive pairs, ``[N, P]``, in [0, 1].
+        negative: Similarities of negative pairs, ``[N, K]``, in [0, 1].
+        gamma: Scale of the logits, > 0.
+        margin: Self-paced margin m, or None for the plain form.
+
+    Returns:
+        The mean over instances, a scalar.
+
+    Raises:
+        ValueError: If a shape is not as stated, or ``gamma`` is not positive.
+    """
+    check_similarities(positive=positive, negative=negative)
+    _check_gamma(gamma)
+    negatives = torch.logsumexp(negative_logits(negative, gamma, margin), dim=1)
+    positives = torch.logsumexp(positive_logits(positive, gamma, margin), dim=1)
+    return (16 / gamma) * functional.softplus(negatives + positives).mean()
+
+
+def _check_gamma(gamma: float) -> None:
+    if not gamma > 0:
+        raise ValueError(f"gamma must be greater than 0, got {gamma}; the paper's code runs 16")
+
+
+class OUCL(Rebuildable):
+    """OUCL over a set of pairs of features of different views.
+
+    Args:
+        gamma: Scale of the logits, > 0. The paper's code runs 16.
+        margin: Self-paced margin m in [0, 1] as in Circle loss, or null for the plain form.
+    """
+
+    same_view_negatives = False
+
+    def __init__(self, gamma: float = 16.0, margin: float | None = None) -> None:
+        super().__init__()
+        _check_gamma(gamma)
+        self.gamma = gamma
+        self.margin = margin
+
+    def forward(self, pairs: PairSet) -> Tensor:
+        """The loss of each instance of the set, ``[B]``; see :func:`oucl`."""
+        negative = negative_logits(pairs.negative, self.gamma, self.margin)
+        negatives = pairs.mask_negatives(negative).logsumexp(dim=(0, 2))
+        positives = positive_logits(pairs.positive, self.gamma, self.margin).logsumexp(dim=0)
+        return (16 / self.gamma) * functional.softplus(negatives + positives)
+
+    def extra_repr(self) -> str:
+        """The settings, for ``print(module)``."""
+        return f"gamma={self.gamma}, margin={self.margin}"

@@ -1,0 +1,128 @@
+"""Optimizers and learning-rate schedules, as plain settings."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+
+import torch
+from timm.optim import create_optimizer_v2
+from torch import nn
+from torch.optim.lr_scheduler import LambdaLR
+
+ScheduleName = Literal["constant", "cosine", "step"]
+
+
+@dataclass(frozen=True)
+class OptimizerSettings:
+    """One optimizer with its learning-rate schedule, stepped once per training step.
+
+    Args:
+        name: An optimizer that timm knows: ``sgd`` (Nesterov), ``momentum`` (plain), ``adamw``,
+            ``lars``, ``lamb`` and others.
+        lr: Peak learning rate, > 0.
+        momentum: Momentum, of optimizers that have one.
+        weight_decay: Weight decay; not applied to biases and normalisation parameters.
+        schedule: ``constant``, ``cosine`` (to 0 at the end of training) or ``step``.
+        warmup_epochs: Epochs of linear warm-up from near 0 to the peak; fractions are allowed.
+        milestones: Epochs at which ``step`` multiplies the rate by ``decay``.
+        decay: Factor of ``step``.
+    """
+
+    name: str = "sgd"
+    lr: float = 0.06
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    schedule: ScheduleName = "cosine"
+    warmup_epochs: float = 0.0
+    milestones: list[int] = field(default_factory=list)
+    decay: float = 0.1
+
+    def __post_init__(self) -> None:
+        """Check the settings.
+
+        Raises:
+            ValueError: Naming the setting, its value and the cure.
+        """
+        if not self.lr > 0:
+            raise ValueError(f"lr must be greater than 0, got {self.lr}")
+        if self.schedule not in get_args(ScheduleName):
+            raise ValueError(
+                f"schedule {self.schedule!r} is unknown; use one of "
+                f"{', '.join(get_args(ScheduleName))}"
+            )
+        if self.warmup_epochs < 0:
+            raise ValueError(f"warmup_epochs must be 0 or more, got {self.warmup_epochs}")
+
+    def build(self, module: nn.Module) -> torch.optim.Optimizer:
+        """The optimizer of a module's parameters.
+
+        Raises:
+            ValueError: If timm does not know the optimizer's name.
+        """
+        arguments: dict[str, Any] = {}
+        if self.name in {"sgd", "momentum", "adam", "adamw"}:
+            arguments["foreach"] = True
+        try:
+            return create_optimizer_v2(
+                module,
+                opt=self.name,
+                lr=self.lr,
+                momentum=self.momentum,
+                weight_decay=self.weight_decay,
+                **arguments,
+            )
+        except (ValueError, AssertionError) as error:
+            raise ValueError(
+                f"optimizer {self.name!r} cannot be built ({error}); use sgd, adamw, lars or "
+                "another name of timm.optim.list_optimizers()"
+            ) from error
+
+    def factor(self, step: int, steps_per_epoch: float, total_steps: float) -> float:
+        """The learning rate after ``step`` training steps, as a fraction of the peak.
+
+        Args:
+            step: Training steps taken.
+            steps_per_epoch: Training steps of an epoch.
+            total_steps: Training steps of the whole run.
+        """
+        warmup = self.warmup_epochs * steps_per_epoch
+        if step < warmup:
+            return (step + 1) / (warmup + 1)
+        if self.schedule == "cosine":
+            progress = (step - warmup) / max(1.0, total_steps - warmup)
+            return 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+        if self.schedule == "step":
+            return self.decay ** sum(step >= epoch * steps_per_epoch for epoch in self.milestones)
+        return 1.0
+
+    def build_schedule(
+        self, optimizer: torch.optim.Optimizer, steps_per_epoch: float, total_steps: float
+    ) -> LambdaLR:
+        """The schedule of an optimizer; see :meth:`factor`.
+
+        Raises:
+            ValueError: If a cosine schedule has no end.
+        """
+        if self.schedule == "cosine" and not math.isfinite(total_steps):
+            raise ValueError(
+                "a cosine schedule needs to know when training ends; set trainer.max_epochs or "
+                "trainer.max_steps, or use schedule: constant"
+            )
+        return LambdaLR(optimizer, lambda step: self.factor(step, steps_per_epoch, total_steps))
+
+
+def clip_by_norm(grads: Iterable[torch.Tensor], max_norm: float) -> torch.Tensor:
+    """Scale gradients in place so that their joint norm is at most ``max_norm``.
+
+    Args:
+        grads: Gradients.
+        max_norm: Greatest joint norm.
+
+    Returns:
+        The norm before scaling.
+    """
+    grads = list(grads)
+    norm = torch.nn.utils.get_total_norm(grads)
+    torch._foreach_mul_(grads, (max_norm / (norm + 1e-6)).clamp(max=1.0))
+    return norm
