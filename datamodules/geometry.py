@@ -1,0 +1,206 @@
+"""Random crops and small affine motions, for a batch at once or image by image."""
+
+import math
+from collections.abc import Sequence
+from typing import Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torchvision.transforms.v2 import functional as TF
+
+from .seeding import Draws
+
+Images = Tensor | Sequence[Tensor]
+
+_ATTEMPTS = 10
+
+
+class Framing(Protocol):
+    """Cuts a view of fixed size out of raw images."""
+
+    def __call__(self, images: Images, draws: Draws, size: int) -> Tensor:
+        """Frame uint8 images into float ones `[N, C, size, size]` in [0, 1]."""
+        ...
+
+
+def to_unit(images: Tensor) -> Tensor:
+    """Scale uint8 images to float32 in [0, 1]."""
+    return images.to(torch.float32).mul_(1.0 / 255.0)
+
+
+class RandomCrop:
+    """A random part of the image, resized; mirrored half of the time.
+
+    The area, shape and place of the crop follow torchvision's `RandomResizedCrop`. Images of one
+    size are cropped together; on the CPU large ones, and images of different sizes, one by one.
+
+    Args:
+        scale: Smallest and largest part of the image's area.
+        ratio: Smallest and largest width / height.
+        flip: Probability of a mirror image (0 for digits, text and the like).
+    """
+
+    def __init__(
+        self,
+        scale: tuple[float, float] = (0.2, 1.0),
+        ratio: tuple[float, float] = (3 / 4, 4 / 3),
+        flip: float = 0.5,
+    ) -> None:
+        if not 0.0 < scale[0] <= scale[1] <= 1.0:
+            raise ValueError(
+                f"scale={scale}, but it must be (low, high) with 0 < low <= high <= 1."
+            )
+        if not 0.0 < ratio[0] <= ratio[1]:
+            raise ValueError(f"ratio={ratio}, but it must be (low, high) with 0 < low <= high.")
+        self.scale = (float(scale[0]), float(scale[1]))
+        self.ratio = (float(ratio[0]), float(ratio[1]))
+        self.flip = flip
+
+    def boxes(self, height: Tensor, width: Tensor, draws: Draws) -> Tensor:
+        """Boxes (top, left, height, width) `[N, 4]`, whole pixels, of images of these sizes."""
+        low, high = self.scale
+        u = draws.uniforms(2 * _ATTEMPTS)
+        area = (u[:, :_ATTEMPTS] * (high - low) + low) * (height * width)[:, None]
+        log_low, log_high = math.log(self.ratio[0]), math.log(self.ratio[1])
+        shape = torch.exp(u[:, _ATTEMPTS:] * (log_high - log_low) + log_low)
+        w = torch.sqrt(area * shape).round()
+        h = torch.sqrt(area / shape).round()
+        fits = (w >= 1) & (h >= 1) & (w <= width[:, None]) & (h <= height[:, None])
+        first = fits.to(torch.uint8).argmax(dim=1, keepdim=True)
+        w, h = w.gather(1, first)[:, 0], h.gather(1, first)[:, 0]
+        any_fits = fits.any(dim=1)
+        widest = torch.minimum(width, (height * self.ratio[1]).round())
+        tallest = torch.minimum(height, (width / self.ratio[0]).round())
+        w, h = torch.where(any_fits, w, widest), torch.where(any_fits, h, tallest)
+        place = draws.uniforms(2)
+        top = torch.where(any_fits, (place[:, 0] * (height - h + 1)).floor(), (height - h) // 2)
+        left = torch.where(any_fits, (place[:, 1] * (width - w + 1)).floor(), (width - w) // 2)
+        return torch.stack([top, left, h, w], dim=1)
+
+    def __call__(self, images: Images, draws: Draws, size: int) -> Tensor:
+        """Frame uint8 images into float ones `[N, C, size, size]` in [0, 1]."""
+        device = draws.device
+        if isinstance(images, Tensor):
+            sizes = torch.tensor(images.shape[2:], dtype=torch.float32).expand(len(images), 2)
+        else:
+            sizes = torch.tensor([image.shape[1:] for image in images], dtype=torch.float32)
+        height, width = sizes.to(device).unbind(1)
+        boxes = self.boxes(height, width, draws)
+        mirrored = draws.chance(self.flip)
+        if isinstance(images, Tensor) and (images.is_cuda or images.shape[2] <= 64):
+            return resample(to_unit(images), boxes, mirrored, size)
+        crops = [
+            TF.resized_crop(image, *box, size=[size, size], antialias=True)
+            for image, box in zip(images, boxes.to(torch.int64).tolist(), strict=True)
+        ]
+        framed = to_unit(torch.stack(crops))
+        return torch.where(mirrored[:, None, None, None], framed.flip(3), framed)
+
+
+def resample(images: Tensor, boxes: Tensor, mirrored: Tensor, size: int) -> Tensor:
+    """Cut one box out of every image and resize it bilinearly, without smoothing.
+
+    Args:
+        images: Float images `[N, C, H, W]`.
+        boxes: (top, left, height, width) `[N, 4]` in pixels.
+        mirrored: Which crops to mirror, `[N]` bool.
+        size: Edge of the result.
+
+    Returns:
+        Crops `[N, C, size, size]`.
+    """
+    height, width = images.shape[2:]
+    top, left, h, w = (value[:, None] for value in boxes.unbind(1))
+    steps = (torch.arange(size, device=images.device, dtype=torch.float32) + 0.5) / size
+    y = torch.minimum((steps * h - 0.5).clamp_(min=0), h - 1) + top
+    x = torch.minimum((steps * w - 0.5).clamp_(min=0), w - 1) + left
+    x = torch.where(mirrored[:, None], x.flip(1), x)
+    y = (2 * y + 1) / height - 1
+    x = (2 * x + 1) / width - 1
+    grid = torch.stack(
+        [x[:, None, :].expand(-1, size, -1), y[:, :, None].expand(-1, -1, size)], dim=3
+    )
+    return F.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False)
+
+
+class SmallMotion:
+    """A small rotation, shift, scaling and shear: what leaves a digit the same digit.
+
+    Args:
+        degrees: Largest rotation to either side, in degrees.
+        shift: Largest shift to any side, as part of the image's edge.
+        scale: Smallest and largest magnification.
+        shear: Largest shear to either side, in degrees.
+        flip: Probability of a mirror image.
+    """
+
+    def __init__(
+        self,
+        degrees: float = 15.0,
+        shift: float = 0.1,
+        scale: tuple[float, float] = (0.8, 1.2),
+        shear: float = 10.0,
+        flip: float = 0.0,
+    ) -> None:
+        if not 0.0 < scale[0] <= scale[1]:
+            raise ValueError(f"scale={scale}, but it must be (low, high) with 0 < low <= high.")
+        self.degrees = degrees
+        self.shift = shift
+        self.scale = (float(scale[0]), float(scale[1]))
+        self.shear = shear
+        self.flip = flip
+
+    def __call__(self, images: Images, draws: Draws, size: int) -> Tensor:
+        """Frame uint8 images into float ones `[N, C, size, size]` in [0, 1]."""
+        framed = frame_whole(images, size)
+        angle = draws.uniform(-self.degrees, self.degrees) * (math.pi / 180)
+        shear = draws.uniform(-self.shear, self.shear) * (math.pi / 180)
+        zoom = 1.0 / draws.uniform(*self.scale)
+        shift_x = draws.uniform(-2 * self.shift, 2 * self.shift)
+        shift_y = draws.uniform(-2 * self.shift, 2 * self.shift)
+        mirror = 1.0 - 2.0 * draws.chance(self.flip).to(torch.float32)
+        cos, sin, tan = torch.cos(angle), torch.sin(angle), torch.tan(shear)
+        grid = _affine_grid(
+            (zoom * cos * mirror, zoom * (tan * cos - sin), shift_x),
+            (zoom * sin * mirror, zoom * (tan * sin + cos), shift_y),
+            size,
+        )
+        return F.grid_sample(framed, grid, mode="bilinear", align_corners=False)
+
+
+def _affine_grid(
+    row_x: tuple[Tensor, Tensor, Tensor], row_y: tuple[Tensor, Tensor, Tensor], size: int
+) -> Tensor:
+    """Grid `[N, size, size, 2]`; elementwise, so that it does not depend on the batch."""
+    steps = (2 * torch.arange(size, device=row_x[0].device) + 1) / size - 1
+    x, y = steps[None, None, :], steps[None, :, None]
+    rows = []
+    for a, b, c in (row_x, row_y):
+        a, b, c = a[:, None, None], b[:, None, None], c[:, None, None]
+        rows.append(a * x + b * y + c)
+    return torch.stack(rows, dim=3)
+
+
+def frame_whole(images: Images, size: int) -> Tensor:
+    """The whole image without randomness: shorter edge resized to `size`, then the middle.
+
+    Args:
+        images: uint8 images, `[N, C, H, W]` or a list of `[C, H, W]`.
+        size: Edge of the result.
+
+    Returns:
+        Float images `[N, C, size, size]` in [0, 1].
+    """
+    if isinstance(images, Tensor):
+        return to_unit(images if images.shape[2:] == (size, size) else fit(images, size))
+    return to_unit(torch.stack([fit(image, size) for image in images]))
+
+
+def fit(images: Tensor, size: int) -> Tensor:
+    """Resize the shorter edge of uint8 images `[..., H, W]` to `size`, keep the middle square."""
+    height, width = images.shape[-2:]
+    short = min(height, width)
+    new = [max(size, round(height * size / short)), max(size, round(width * size / short))]
+    resized = TF.resize(images, new, antialias=True) if new != [height, width] else images
+    return TF.center_crop(resized, [size, size])

@@ -1,0 +1,81 @@
+"""A user's own folder of images."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from .datamodule import MultiViewDataModule, Splits
+from .files import FileSource, OnError
+from .folders import ImageList, list_images
+from .source import ImageSource
+
+MEMORY_LIMIT = 2 << 30
+
+
+class ImageFolderDataModule(MultiViewDataModule):
+    """Images of your own, with or without labels.
+
+    The folder may hold `train/` and `val/` or `test/`, or be the training set itself. In each,
+    sub-folders are classes; images directly in it have no label. Labels are used by probes only.
+
+    Args:
+        root: The folder.
+        val_fraction: Part of the training images of every class to validate on; null takes 0.1 if
+            there are labels but neither `val/` nor `test/`.
+        in_memory: Decode all images once and keep them as 8-bit values. `auto` does so when they
+            all have one size and fit 2 GiB; true also resizes them to `image_size`.
+        on_error: `raise` stops at an unreadable image and names it; `skip` goes on without it and
+            lists them at the end.
+        kwargs: As for `MultiViewDataModule`.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        *,
+        val_fraction: float | None = None,
+        in_memory: bool | Literal["auto"] = "auto",
+        on_error: OnError = "raise",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(val_fraction=val_fraction or 0.0, **kwargs)
+        self.root = root
+        self.in_memory = in_memory
+        self.on_error: OnError = on_error
+        self._choose_fraction = val_fraction is None
+
+    def load(self) -> Splits:
+        """List the files, and decode them where they are to be held in memory."""
+        root = Path(self.root).expanduser()
+        if not root.is_dir():
+            raise FileNotFoundError(
+                f"The folder {self.root} does not exist. Set data.init_args.root to a folder of "
+                "images."
+            )
+        train_folder = root / "train" if (root / "train").is_dir() else root
+        train = list_images(train_folder)
+        splits = Splits(train=self._source(train))
+        if train_folder != root:
+            for name in ("val", "test"):
+                if (root / name).is_dir():
+                    found = list_images(root / name, train.class_names)
+                    setattr(splits, name, self._source(found))
+        splits.val = splits.val or splits.test
+        splits.test = splits.test or splits.val
+        if self._choose_fraction and splits.val is None and train.class_names:
+            self.val_fraction = 0.1
+        return splits
+
+    def _source(self, found: ImageList) -> ImageSource:
+        files = FileSource(
+            found.paths,
+            found.targets,
+            found.class_names,
+            channels=self.image_channels,
+            on_error=self.on_error,
+        )
+        if self.in_memory is True:
+            return files.load(self.image_size) or files
+        if self.in_memory == "auto" and (size := files.one_size()):
+            if len(files) * self.image_channels * size[0] * size[1] <= MEMORY_LIMIT:
+                return files.load() or files
+        return files

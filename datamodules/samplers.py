@@ -1,0 +1,101 @@
+"""Which images each process sees, in which order.
+
+Both samplers are `DistributedSampler`s, so that Lightning leaves them as they are.
+"""
+
+from collections.abc import Iterator, Sized
+from typing import NamedTuple
+
+import torch
+from torch.utils.data.distributed import DistributedSampler
+
+
+class ViewKey(NamedTuple):
+    """What the training set is asked for: an image, in an epoch."""
+
+    epoch: int
+    index: int  # type: ignore[assignment]
+
+
+class TrainSampler(DistributedSampler):
+    """A new order each epoch, cut into whole global batches.
+
+    Global batch k of W processes is the k-th slice of the epoch's permutation; process r takes
+    every W-th image of it from r on. So W processes with batches of N/W see together exactly the
+    batches that one process with batches of N sees. What is left at the end of the permutation is
+    dropped.
+
+    Args:
+        dataset: The training set.
+        batch_size: Images per batch and process.
+        seed: Seed of the order.
+        rank: Number of this process.
+        world_size: Number of processes.
+
+    Raises:
+        ValueError: If the batches of all processes together are larger than the data set.
+    """
+
+    def __init__(
+        self, dataset: Sized, *, batch_size: int, seed: int = 0, rank: int = 0, world_size: int = 1
+    ) -> None:
+        super().__init__(
+            dataset,  # type: ignore[arg-type]
+            num_replicas=world_size,
+            rank=rank,
+            shuffle=True,
+            seed=seed,
+            drop_last=True,
+        )
+        self.batch_size = batch_size
+        self.instances = len(dataset)
+        self.batches = self.instances // (batch_size * world_size)
+        self.first_batch = 0
+        if self.batches == 0:
+            raise ValueError(
+                f"A batch of {batch_size} images on each of {world_size} process(es) needs "
+                f"{batch_size * world_size} training images, but there are {self.instances}. "
+                f"Lower batch_size to at most {max(self.instances // world_size, 0)}."
+            )
+
+    def __len__(self) -> int:
+        return self.batches * self.batch_size
+
+    def __iter__(self) -> Iterator[ViewKey]:
+        """Yield the keys of this process, from `first_batch` on."""
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
+        order = torch.randperm(self.instances, generator=generator)
+        global_batch = self.batch_size * self.num_replicas
+        epoch = self.epoch
+        for batch in range(self.first_batch, self.batches):
+            chunk = order[batch * global_batch : (batch + 1) * global_batch]
+            for index in chunk[self.rank :: self.num_replicas].tolist():
+                yield ViewKey(epoch, index)
+
+
+class EvaluationSampler(DistributedSampler):
+    """Every image once, in order, shared out over the processes without padding or repeats.
+
+    The shards may differ by one image in length.
+
+    Args:
+        dataset: The data set.
+        rank: Number of this process.
+        world_size: Number of processes.
+    """
+
+    def __init__(self, dataset: Sized, *, rank: int = 0, world_size: int = 1) -> None:
+        super().__init__(
+            dataset,  # type: ignore[arg-type]
+            num_replicas=world_size,
+            rank=rank,
+            shuffle=False,
+        )
+        self.indices = range(rank, len(dataset), world_size)
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __iter__(self) -> Iterator[int]:
+        """Yield the indices of this process."""
+        return iter(self.indices)

@@ -1,0 +1,86 @@
+"""Randomness that belongs to an image, not to the process that augments it.
+
+Every random number is a hash of (seed, epoch, image, view, count), computed for a whole batch at
+once. So the views of an image are the same for any number of workers or processes, in any batch, on
+any device, and no global random state is read or changed.
+"""
+
+import torch
+from torch import Tensor
+
+_GOLDEN = -7046029254386353131  # 0x9E3779B97F4A7C15 as int64
+_MIX_1 = -4658895280553007687  # 0xBF58476D1CE4E5B9
+_MIX_2 = -7723592293110705685  # 0x94D049BB133111EB
+_UNIT = 1.0 / (1 << 24)
+
+
+def _shift_right(value: Tensor, bits: int) -> Tensor:
+    return (value >> bits) & ((1 << (64 - bits)) - 1)
+
+
+def _wrap(value: int) -> int:
+    """Reduce a Python integer to int64, as the hardware does."""
+    return ((value + (1 << 63)) % (1 << 64)) - (1 << 63)
+
+
+def mix(value: Tensor) -> Tensor:
+    """Scramble int64 values (the finaliser of splitmix64, Steele et al., OOPSLA 2014)."""
+    value = (value ^ _shift_right(value, 30)) * _MIX_1
+    value = (value ^ _shift_right(value, 27)) * _MIX_2
+    return value ^ _shift_right(value, 31)
+
+
+def sample_seeds(seed: int, epoch: Tensor | int, index: Tensor) -> Tensor:
+    """Seed of each image's views.
+
+    Args:
+        seed: Seed of the run.
+        epoch: Epoch of every image `[N]`, or one for all.
+        index: Position of every image in the training set `[N]`, int64.
+
+    Returns:
+        Seeds `[N]`, int64.
+    """
+    base = mix(torch.tensor(_wrap(seed + _GOLDEN), device=index.device))
+    epoch = torch.as_tensor(epoch, dtype=torch.int64, device=index.device)
+    return mix(mix(base + epoch * _GOLDEN) + index * _GOLDEN)
+
+
+class Draws:
+    """A stream of random numbers for each image of a batch.
+
+    Args:
+        seeds: Seed of every image `[N]`, int64.
+        stream: Number of the stream; the views of one image take different ones.
+    """
+
+    def __init__(self, seeds: Tensor, stream: int = 0) -> None:
+        self._state = mix(seeds + _wrap((stream + 1) * _GOLDEN))
+        self._count = 0
+
+    def __len__(self) -> int:
+        return len(self._state)
+
+    @property
+    def device(self) -> torch.device:
+        """Device of the numbers."""
+        return self._state.device
+
+    def uniform(self, low: float = 0.0, high: float = 1.0) -> Tensor:
+        """One uniform number per image, `[N]` float32 in `[low, high)`."""
+        return self.uniforms(1)[:, 0] * (high - low) + low
+
+    def uniforms(self, count: int) -> Tensor:
+        """Uniform numbers in `[0, 1)`, `[N, count]` float32."""
+        steps = torch.arange(self._count + 1, self._count + count + 1, device=self.device)
+        self._count += count
+        bits = mix(self._state[:, None] + steps * _GOLDEN)
+        return _shift_right(bits, 40).to(torch.float32) * _UNIT
+
+    def normals(self, count: int) -> Tensor:
+        """Standard normal numbers, `[N, count]` float32."""
+        return torch.special.ndtri(self.uniforms(count) + 0.5 * _UNIT)
+
+    def chance(self, probability: float) -> Tensor:
+        """True with the given probability, `[N]` bool."""
+        return self.uniform() < probability

@@ -1,0 +1,134 @@
+"""Where raw images come from.
+
+A source is an indexed collection of undecorated images: no augmentation, no batches, no epochs.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+UNLABELLED = -1
+
+
+class ImageSource(Protocol):
+    """Raw images by index.
+
+    Attributes:
+        targets: Class of every image `[N]`, int64; -1 where there is no label.
+        class_names: Name of every class; empty when nothing is labelled.
+        uniform: Whether all images have one size, so that `read` gives one tensor.
+        unreadable: Which images turned out to be unreadable `[N]`, bool; `read` gives something
+            black in their place. None when reading stops at the first of them.
+    """
+
+    targets: Tensor
+    class_names: list[str]
+    uniform: bool
+
+    @property
+    def unreadable(self) -> Tensor | None:
+        """Which images turned out to be unreadable."""
+        ...
+
+    def __len__(self) -> int:
+        """Number of images."""
+        ...
+
+    def read(self, indices: Sequence[int]) -> Tensor | list[Tensor]:
+        """Images as uint8: `[n, C, H, W]` when uniform, else a list of `[C, H, W]`."""
+        ...
+
+    def name(self, index: int) -> str:
+        """How to call an image in a message."""
+        ...
+
+
+class InMemorySource:
+    """Images that were decoded once and are held as uint8.
+
+    Args:
+        images: All images `[N, C, H, W]`, uint8.
+        targets: Class of every image `[N]`; -1 where there is no label. Default: no labels.
+        class_names: Name of every class.
+        names: How to call every image in a message.
+        unreadable: Which images are missing `[N]`, bool.
+    """
+
+    uniform = True
+
+    def __init__(
+        self,
+        images: Tensor,
+        targets: Tensor | None = None,
+        class_names: Sequence[str] = (),
+        *,
+        names: Sequence[str] | None = None,
+        unreadable: Tensor | None = None,
+    ) -> None:
+        if images.dtype != torch.uint8 or images.ndim != 4:
+            raise ValueError(
+                f"images must be uint8 of shape [N, C, H, W], but are {images.dtype} of shape "
+                f"{list(images.shape)}. Scale them to 0..255 and stack them."
+            )
+        self.images = images.contiguous()
+        if targets is None:
+            targets = torch.full((len(images),), UNLABELLED)
+        self.targets = targets.to(torch.int64)
+        self.class_names = list(class_names)
+        self.names = names
+        self.unreadable = unreadable
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def read(self, indices: Sequence[int]) -> Tensor:
+        """Images `[n, C, H, W]`, uint8."""
+        return self.images[torch.as_tensor(indices)]
+
+    def name(self, index: int) -> str:
+        """How to call an image in a message."""
+        return f"image {index}" if self.names is None else str(self.names[index])
+
+
+class SubsetSource:
+    """Some images of another source, under new indices.
+
+    Args:
+        source: The other source.
+        indices: Which of its images, in order.
+        targets: Their classes when they differ from the other source's.
+    """
+
+    def __init__(
+        self, source: ImageSource, indices: Sequence[int], targets: Tensor | None = None
+    ) -> None:
+        self.source = source
+        self.indices = torch.as_tensor(indices, dtype=torch.int64)
+        self.targets = source.targets[self.indices] if targets is None else targets
+        self.class_names = source.class_names
+        self.uniform = source.uniform
+
+    @property
+    def unreadable(self) -> Tensor | None:
+        """Which images turned out to be unreadable."""
+        found = self.source.unreadable
+        return None if found is None else found[self.indices]
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def read(self, indices: Sequence[int]) -> Tensor | list[Tensor]:
+        """Images as the other source gives them."""
+        return self.source.read(self.indices[torch.as_tensor(indices)].tolist())
+
+    def name(self, index: int) -> str:
+        """How to call an image in a message."""
+        return self.source.name(int(self.indices[index]))
+
+
+def labelled(source: ImageSource) -> ImageSource:
+    """The images of a source that have a label."""
+    known = (source.targets != UNLABELLED).nonzero()[:, 0]
+    return source if len(known) == len(source) else SubsetSource(source, known.tolist())
