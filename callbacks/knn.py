@@ -170,7 +170,7 @@ def _merge(found: Neighbours, k: int, counts: list[int]) -> Neighbours:
     padded = (
         F.pad(found.similarity, missing, value=-torch.inf),
         F.pad(found.label, missing),
-        F.pad(found.index, missing, value=torch.iinfo(torch.long).max),
+        F.pad(found.index, missing, value=2**62),
     )
     merged = []
     for part in padded:

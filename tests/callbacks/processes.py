@@ -63,7 +63,12 @@ def trained(root, size, explicit):
     queries = validation if explicit else None
     probes = [KNNProbe(k=9, bank=bank, queries=queries), LinearProbe(bank=bank, queries=queries)]
     trainer = quiet_trainer(
-        root, callbacks=probes, max_epochs=1, devices=world_size(), strategy="auto", limit_train_batches=1
+        root,
+        callbacks=probes,
+        max_epochs=1,
+        devices=world_size(),
+        strategy="auto",
+        limit_train_batches=1,
     )
     module = tiny_module(TinyModule if explicit else ValidatedModule)
     module.configure_optimizers = lambda: torch.optim.SGD(module.parameters(), lr=0.0)

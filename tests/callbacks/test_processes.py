@@ -17,14 +17,15 @@ def run(processes, folder):
     if launcher:
         script = ["--module", "tests.callbacks.processes"]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    subprocess.run(
+    done = subprocess.run(
         [sys.executable, *launcher, *script, str(folder), str(processes)],
-        check=True,
         timeout=120,
         cwd=folder,
         env=environment,
         capture_output=True,
+        text=True,
     )
+    assert done.returncode == 0, done.stderr[-4000:]
     return json.loads((folder / f"{processes}.json").read_text())
 
 
