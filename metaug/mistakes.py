@@ -12,7 +12,7 @@ _LIBRARIES = ("pytorch_lightning", "lightning_fabric", "lightning", "jsonargpars
 _LIBRARY_ERRORS = (ValueError, LookupError, TypeError, NotImplementedError, ImportError, OSError)
 _NOISE = re.compile(
     r"^(Does not validate against any of the Union subtypes|Subtypes: |Errors:|Given value type: "
-    r"|Given value: |Expected a <class 'NoneType'>|Expected a path but )"
+    r"|Expected a <class 'NoneType'>|Expected a path but )"
 )
 _WORKER = re.compile(r"^Caught (\w+) in DataLoader worker process \d+\.\nOriginal Traceback", re.M)
 
@@ -99,18 +99,22 @@ def _parser_message(text: str) -> str:
     """The parser's tree of refused alternatives in one line: which key, what was wrong."""
     keys: list[str] = []
     wrong: list[str] = []
-    owner = ""
+    owner = given = ""
     for line in text.splitlines():
         words = line.strip().removeprefix("- ")
         if key := re.fullmatch(r'Parser key "(.+)":', words):
             keys.append(key[1])
         elif problem := re.fullmatch(r"Problem with given class_path '(.+)':", words):
             owner = problem[1]
+        elif words.startswith("Given value: "):
+            given = words.removeprefix("Given value: ")
         elif words and not _NOISE.match(words) and words not in wrong:
             wrong.append(words)
-    where = ".".join(keys)
+    where = f"{'.'.join(keys)}: " if keys else ""
     message = re.sub(r"<class '(?:builtins\.)?([\w.]+)'>", r"\1", "; ".join(wrong) or text)
-    return (f"{where}: " if where else "") + message + _hint(message, owner)
+    if given and not owner and given not in message:
+        message = f"{message}, got {given}"
+    return where + message + _hint(message, owner)
 
 
 def _hint(message: str, owner: str) -> str:

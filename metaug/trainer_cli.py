@@ -1,5 +1,6 @@
 """LightningCLI for MetAug: any LightningModule and any data module, by `class_path`."""
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -47,4 +48,6 @@ class MetAugCLI(LightningCLI):
         kwargs = super()._prepare_subcommand_kwargs(subcommand)
         if kwargs.get("ckpt_path") == "last":
             kwargs["ckpt_path"] = str(newest_checkpoint(self.trainer))
+        # a resumed run has a folder of its own, by design
+        warnings.filterwarnings("ignore", "The dirpath has changed from")
         return kwargs

@@ -1,0 +1,168 @@
+"""The command line on a toy model, in this process."""
+
+import os
+from pathlib import Path
+
+import pytest
+import yaml
+
+from metaug.cli import main
+
+from .toy import DATA, MODEL
+
+TOY = f"""\
+model:
+  class_path: {MODEL}
+  init_args: {{part: {{class_path: tests.metaug.toy.Part}}}}
+data: {{class_path: {DATA}}}
+trainer:
+  max_epochs: 1
+  accelerator: cpu
+  enable_progress_bar: false
+  enable_model_summary: false
+  log_every_n_steps: 1
+  logger:
+    - class_path: CSVLogger
+      init_args: {{save_dir: RUNS, name: toy}}
+    - class_path: TensorBoardLogger
+      init_args: {{save_dir: RUNS, name: toy}}
+  callbacks:
+    - class_path: ModelCheckpoint
+      init_args: {{save_last: true, save_on_exception: true}}
+"""
+FIT = ["fit", "--config", "toy.yaml"]
+
+
+@pytest.fixture(autouse=True)
+def _toy_config(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    # absolute, for TensorBoard writes from a thread that may outlive its test's folder
+    (tmp_path / "toy.yaml").write_text(TOY.replace("RUNS", str(tmp_path / "runs")))
+
+
+def files(folder: str) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in Path(folder).rglob("*.*")}
+
+
+def test_run_writes_into_one_folder_of_its_own():
+    assert main(FIT) == 0
+    assert os.listdir("runs/toy") == ["version_0"]
+    written = files("runs/toy/version_0")
+    assert {"config.yaml", "metrics.csv", "hparams.yaml", "checkpoints/last.ckpt"} <= written
+    assert any("tfevents" in file for file in written)
+
+
+def test_second_run_leaves_the_first_alone():
+    assert main(FIT) == 0
+    first = Path("runs/toy/version_0/config.yaml")
+    first.write_text("untouched")
+    assert main([*FIT, "--trainer.max_epochs=2"]) == 0
+    assert first.read_text() == "untouched"
+    second = yaml.safe_load(Path("runs/toy/version_1/config.yaml").read_text())
+    assert second["trainer"]["max_epochs"] == 2
+
+
+def test_loggers_get_the_whole_nested_config_once():
+    assert main([*FIT, "--model.init_args.rate.lr=0.25"]) == 0
+    logged = yaml.safe_load(Path("runs/toy/version_0/hparams.yaml").read_text())
+    assert logged["model"]["init_args"]["rate"] == {"lr": 0.25}
+    assert "rate" not in logged
+
+
+def test_saved_config_runs_again_and_evaluates():
+    assert main([*FIT, "--model.init_args.part.init_args.size=5"]) == 0
+    assert main(["fit", "--config", "runs/toy/version_0/config.yaml"]) == 0
+    config = yaml.safe_load(Path("runs/toy/version_1/config.yaml").read_text())
+    assert config["model"]["init_args"]["part"]["init_args"] == {"size": 5}
+
+
+def test_printed_config_is_a_config(capsys):
+    assert _print_config([*FIT], capsys) == _print_config(
+        ["fit", "--config", "printed.yaml"], capsys
+    )
+
+
+def _print_config(arguments, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main([*arguments, "--print_config"])
+    assert stop.value.code == 0
+    text = capsys.readouterr().out
+    Path("printed.yaml").write_text(text)
+    return text
+
+
+def test_last_takes_up_the_newest_run():
+    assert main(FIT) == 0
+    assert main([*FIT, "--trainer.max_epochs=2"]) == 0
+    assert main([*FIT, "--trainer.max_epochs=3", "--ckpt_path=last"]) == 0
+    steps = Path("runs/toy/version_2/metrics.csv").read_text().splitlines()[1:]
+    assert len(steps) == 2  # one epoch of two batches follows the two that were done
+
+
+def test_last_without_an_earlier_run(capsys):
+    assert main([*FIT, "--ckpt_path=last"]) == 2
+    assert f"no last.ckpt to take up in {Path.cwd()}/runs/toy/*/" in capsys.readouterr().err
+    assert not Path("runs").exists()
+
+
+def test_failure_before_the_first_batch_leaves_nothing(capsys):
+    assert (
+        main([*FIT, "--trainer.callbacks+=metaug.callbacks.KNNProbe", "--trainer.callbacks.k=0"])
+        == 2
+    )
+    assert "k=0" in capsys.readouterr().err
+    assert not Path("runs").exists()
+
+
+def test_failure_in_the_middle_leaves_a_checkpoint():
+    with pytest.raises(KeyError, match="a bug"):
+        main([*FIT, "--model.init_args.fail_at=1"])
+    assert "config.yaml" in files("runs/toy/version_0")
+    assert any(file.endswith(".ckpt") for file in files("runs/toy/version_0"))
+
+
+PART = "--model.init_args.part"
+MISTAKES = {
+    "arguments are required: fit.data, fit.model; give a config, such as": ["fit"],
+    "--trainer.max_ep=3; did you mean 'max_epochs'?": [*FIT, "--trainer.max_ep=3"],
+    "trainer.max_epochs: Expected a int, got three": [*FIT, "--trainer.max_epochs=three"],
+    "model.part: Option 'sise' is not accepted; did you mean 'size'?": [
+        *(*FIT, f"{PART}.init_args.sise=3")
+    ],
+    "model.rate: Option 'rl' is not accepted; tests.metaug.toy.Rate takes lr": [
+        *(*FIT, "--model.init_args.rate.rl=3")
+    ],
+    "did you mean tests.metaug.toy.Part?": [*FIT, f"{PART}=tests.metaug.toy.Prat"],
+    "No module named 'no_such_package'": [*FIT, f"{PART}=no_such_package.Part"],
+    "No supported gpu backend found": [*FIT, "--trainer.accelerator=gpu"],
+    "nowhere.ckpt": [*FIT, "--ckpt_path=nowhere.ckpt"],
+}
+
+
+@pytest.mark.parametrize("message", MISTAKES)
+def test_mistakes_are_short(message, capsys):
+    assert main(MISTAKES[message]) == 2
+    error = capsys.readouterr().err
+    last = error.splitlines()[-1]
+    assert last.startswith("metaug: error: ")
+    assert message in last
+    assert "Traceback" not in error
+
+
+def test_unknown_key_in_yaml(tmp_path, capsys):
+    Path("wrong.yaml").write_text("trainer: {max_epoch: 3}")
+    assert main([*FIT, "--config", "wrong.yaml"]) == 2
+    assert "does not accept option 'trainer.max_epoch'; did you mean 'max_epochs'?" in (
+        capsys.readouterr().err
+    )
+
+
+def test_bug_keeps_its_traceback():
+    with pytest.raises(Exception, match="no_such_attribute"):
+        main([*FIT, "--model.init_args.part=tests.metaug.toy.Broken"])
+
+
+def test_help_explains_arguments(capsys):
+    with pytest.raises(SystemExit):
+        main(["fit", "--model.help", MODEL])
+    assert "The step at which it fails on purpose, or null." in capsys.readouterr().out
