@@ -128,7 +128,8 @@ class PerViewEncoder(Rebuildable):
         self.encoders: Any = nn.ModuleList(encoders)
         self.channels = channels
         self.num_views: int | None = len(encoders)
-        self.num_features = sum(encoder.num_features for encoder in self.encoders)
+        sizes: list[int] = [encoder.num_features for encoder in self.encoders]
+        self.num_features = sum(sizes)
         self.feature_dim = self.encoders[0].feature_dim
 
     def represent(self, image: Tensor) -> Tensor:

@@ -47,7 +47,7 @@ class MetAug(pl.LightningModule):
             by one, then share their negatives), >= 1.
         micro_batch_size: Encode a batch in pieces of at most this many instances, so that batches
             larger than memory fit; null encodes it whole.
-        clip_norm: Greatest norm of the encoder's gradient and of the generator's; null for no limit.
+        clip_norm: Greatest norm of the encoder's gradient and of the generator's; null for none.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class MetAug(pl.LightningModule):
             clip_norm=clip_norm,
         )
         self.automatic_optimization = False
-        self.encoder = encoder
+        self.encoder: Any = encoder
         self.objective = MetAugObjective() if objective is None else objective
         self.generator = generator
         self.memory_bank = memory_bank
@@ -260,18 +260,18 @@ class MetAug(pl.LightningModule):
         optimizers = optimizers if isinstance(optimizers, list) else [optimizers]
         if result.generator and self.generator is not None:
             params = [param for param in self.generator.parameters() if param.requires_grad]
-            self._apply(params, result.generator)
+            self._set_grads(params, result.generator)
             # Not through Lightning: exactly one optimizer may advance trainer.global_step.
             optimizers[1].optimizer.step()
             optimizers[1].optimizer.zero_grad(set_to_none=True)
-        self._apply([param for _, param in self._encoder_params()], result.encoder)
+        self._set_grads([param for _, param in self._encoder_params()], result.encoder)
         optimizers[0].step()
         optimizers[0].zero_grad(set_to_none=True)
-        schedules = self.lr_schedulers() or []
+        schedules: Any = self.lr_schedulers()
         for schedule in schedules if isinstance(schedules, list) else [schedules]:
             schedule.step()
 
-    def _apply(self, params: list[nn.Parameter], grads: list[Tensor]) -> None:
+    def _set_grads(self, params: list[nn.Parameter], grads: list[Tensor]) -> None:
         if self.clip_norm is not None:
             clip_by_norm(grads, self.clip_norm)
         for param, grad in zip(params, grads, strict=True):
@@ -348,7 +348,7 @@ class MetAug(pl.LightningModule):
 
     def _check_finite(self, objective: BatchObjective, result: MetaGradient) -> None:
         # Reading a value waits for a GPU, so there it is read only when it is logged.
-        every = self.trainer.log_every_n_steps if result.loss.is_cuda else 1
+        every = getattr(self.trainer, "log_every_n_steps", 50) if result.loss.is_cuda else 1
         if self.global_step % every or torch.isfinite(result.loss):
             return
         terms = {

@@ -1,4 +1,4 @@
-"""One process or many: gathering features and summing gradients so that the numbers are the same."""
+"""One process or many: features gathered, gradients summed, so that the numbers are the same."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager

@@ -57,8 +57,8 @@ def check_inner_step(
             )
     if not inner_lr > 0:
         raise ValueError(
-            f"inner_lr, the look-ahead rate, must be greater than 0, got {inner_lr}; 0.05 is a good "
-            "start, and a generator of null trains without a meta step"
+            f"inner_lr, the look-ahead rate, must be greater than 0, got {inner_lr}; 0.05 is a "
+            "good start, and a generator of null trains without a meta step"
         )
     if steps < 1:
         raise ValueError(f"inner_steps must be at least 1, got {steps}")
