@@ -1,5 +1,6 @@
 """LightningCLI for MetAug: any LightningModule and any data module, by `class_path`."""
 
+import logging
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +11,16 @@ from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 import metaug.callbacks
 import metaug.datamodules
 import metaug.lightning_modules  # noqa: F401  (known to the parser by their short names)
+from metaug.help_format import ShortHelp
 from metaug.run_folder import SaveRunConfig, fix_versions, newest_checkpoint
+
+
+class StrictParser(LightningArgumentParser):
+    """A parser that raises instead of exiting and takes no abbreviated option."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        strict = {"exit_on_error": False, "allow_abbrev": False, "formatter_class": ShortHelp}
+        super().__init__(*args, **{**strict, **kwargs})
 
 
 class MetAugCLI(LightningCLI):
@@ -21,7 +31,7 @@ class MetAugCLI(LightningCLI):
     """
 
     def __init__(self, args: Sequence[str]) -> None:
-        strict = {"exit_on_error": False, "allow_abbrev": False}
+        _quieten()
         super().__init__(
             model_class=LightningModule,
             datamodule_class=LightningDataModule,
@@ -29,7 +39,7 @@ class MetAugCLI(LightningCLI):
             subclass_mode_data=True,
             auto_configure_optimizers=False,
             save_config_callback=SaveRunConfig,
-            parser_kwargs={**strict, **{command: dict(strict) for command in self.subcommands()}},
+            parser_class=StrictParser,
             args=list(args),
         )
 
@@ -48,6 +58,14 @@ class MetAugCLI(LightningCLI):
         kwargs = super()._prepare_subcommand_kwargs(subcommand)
         if kwargs.get("ckpt_path") == "last":
             kwargs["ckpt_path"] = str(newest_checkpoint(self.trainer))
-        # a resumed run has a folder of its own, by design
-        warnings.filterwarnings("ignore", "The dirpath has changed from")
         return kwargs
+
+
+def _quieten() -> None:
+    """Silence what a user of the command line can do nothing about."""
+    # a resumed run has a folder of its own, by design
+    warnings.filterwarnings("ignore", "The dirpath has changed from")
+    # Lightning's own use of torch
+    warnings.filterwarnings("ignore", r"`isinstance\(treespec, LeafSpec\)` is deprecated")
+    for name in ("pytorch_lightning.utilities.rank_zero", "lightning.pytorch.utilities.rank_zero"):
+        logging.getLogger(name).addFilter(lambda record: "Tip:" not in record.getMessage())
