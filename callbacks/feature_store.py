@@ -46,7 +46,7 @@ class FeatureStore:
         if batch_idx in self._batches:
             return
         if not self._batches:
-            self._known = sampler_indices(_first_loader(trainer))
+            self._known = sampler_indices(loop_loader(trainer))
         self._batches.add(batch_idx)
         count = len(read_batch(batch)[0])
         known = self._known
@@ -87,8 +87,11 @@ class FeatureStore:
         return self._bank_loader
 
 
-def _first_loader(trainer: pl.Trainer) -> Any:
+def loop_loader(trainer: pl.Trainer) -> Any:
+    """The first loader of the validation (test) loop; None before there is one."""
     loader: Any = trainer.test_dataloaders if trainer.testing else trainer.val_dataloaders
     while isinstance(loader, list | tuple | dict):
+        if not loader:
+            return None
         loader = next(iter(loader.values())) if isinstance(loader, dict) else loader[0]
     return loader

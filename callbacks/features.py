@@ -5,6 +5,7 @@ Shapes: `N` images, `F` representation features.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import islice
 from typing import Any, NamedTuple
 
 import pytorch_lightning as pl
@@ -33,8 +34,11 @@ class Features(NamedTuple):
 
     def labelled(self) -> "Features":
         """The part that has labels."""
-        known = self.target >= 0
-        return Features(self.value[known], self.target[known], self.index[known])
+        return self.take(self.target >= 0)
+
+    def take(self, chosen: Tensor) -> "Features":
+        """The part that a mask or an index tensor chooses."""
+        return Features(*(part[chosen] for part in self))
 
     def gathered(self) -> "Features":
         """The features of all processes, on every process."""
@@ -162,6 +166,7 @@ def extract(
     module: pl.LightningModule,
     loader: Iterable[Any],
     encode: Encode | None = None,
+    max_batches: int | None = None,
 ) -> Features:
     """Representations of all images of a loader, each process its own shard.
 
@@ -170,13 +175,14 @@ def extract(
         module: its evaluation mode is used and restored.
         loader: see `evaluation_loader` for what is done about shuffling and sharding.
         encode: image `[N, C, H, W]` to representation `[N, F]`; `module` itself if None.
+        max_batches: read no more batches than this.
     """
     loader = evaluation_loader(loader)
     known = sampler_indices(loader)
     parts: list[Features] = []
     seen = 0
     with evaluation(trainer, module):
-        for batch in loader:
+        for batch in islice(loader, max_batches):
             moved = trainer.strategy.batch_to_device(batch)
             count = len(read_batch(moved)[0])
             index = None if known is None else torch.tensor(known[seen : seen + count])

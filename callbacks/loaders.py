@@ -25,6 +25,8 @@ def evaluation_loader(loader: Iterable[Any]) -> Iterable[Any]:
     Raises:
         ValueError: on several processes, if the loader cannot be sharded.
     """
+    if isinstance(loader, list) and not loader:  # a datamodule without such images
+        return loader
     if not isinstance(loader, DataLoader) or isinstance(loader.dataset, IterableDataset):
         if world_size() > 1:
             raise ValueError(
@@ -62,6 +64,8 @@ def evaluation_loader(loader: Iterable[Any]) -> Iterable[Any]:
 
 def sampler_indices(loader: Any) -> list[int] | None:
     """Dataset indices in the order in which `loader` yields them; None where it does not say."""
+    if isinstance(loader, list) and not loader:  # a datamodule without such images
+        return loader
     if not isinstance(loader, DataLoader) or type(loader.batch_sampler) is not BatchSampler:
         return None
     if not isinstance(loader.sampler, SequentialSampler | DistributedSampler | list):

@@ -1,4 +1,4 @@
-"""When and on what a probe of the representation runs; what it measures is its subclass's part."""
+"""Probes: scores of the representation on labelled images."""
 
 import math
 from abc import abstractmethod
@@ -7,26 +7,11 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import Callback
-from pytorch_lightning.trainer.states import TrainerFn
-from pytorch_lightning.utilities.rank_zero import rank_zero_warn
 
 from .distributed import all_max, all_sum
+from .evaluation_callback import EvaluationCallback
 from .feature_store import FeatureStore
 from .features import Features
-
-
-def due(trainer: pl.Trainer, every_n_epochs: int) -> bool:
-    """Whether to evaluate now: every n epochs of a fit, after its last epoch, always outside a fit.
-
-    Never in the sanity check.
-    """
-    if trainer.sanity_checking:
-        return False
-    if trainer.state.fn != TrainerFn.FITTING:
-        return True
-    done = trainer.current_epoch + 1
-    return done % every_n_epochs == 0 or done == trainer.max_epochs
 
 
 def unlabelled(trainer: pl.Trainer) -> bool:
@@ -34,7 +19,7 @@ def unlabelled(trainer: pl.Trainer) -> bool:
     return getattr(getattr(trainer, "datamodule", None), "num_classes", None) == 0
 
 
-class Probe(Callback):
+class Probe(EvaluationCallback):
     """Scores the representation on labelled images, without a trace in training.
 
     The bank is what is learned from, the queries what is scored. Both are encoded in evaluation
@@ -57,15 +42,16 @@ class Probe(Callback):
         queries: Iterable[Any] | None = None,
         every_n_epochs: int = 1,
     ) -> None:
-        if every_n_epochs < 1:
-            raise ValueError(f"every_n_epochs={every_n_epochs} must be 1 or above.")
+        super().__init__(queries=queries, every_n_epochs=every_n_epochs)
         self.name = name
         self.bank = bank
-        self.queries = queries
-        self.every_n_epochs = every_n_epochs
         self.scores: dict[str, float] = {}
         self.epoch = -1
-        self._warned: set[str] = set()
+
+    @property
+    def title(self) -> str:
+        """The name of the score."""
+        return self.name
 
     @property
     def state_key(self) -> str:
@@ -113,34 +99,24 @@ class Probe(Callback):
             self.bank_size, self.query_size = int(sizes[0]), int(sizes[1])
         return scores
 
-    def warn_once(self, message: str) -> None:
-        """One warning of a kind, however many epochs follow."""
-        if message not in self._warned:
-            self._warned.add(message)
-            rank_zero_warn(message)
-
-    def runs_in_loop(self, trainer: pl.Trainer) -> bool:
-        """Whether evaluations happen in the validation (test) loop, not after training epochs."""
-        return trainer.state.fn != TrainerFn.FITTING or trainer.enable_validation
-
     def wanted(self, trainer: pl.Trainer) -> bool:
         """Whether to evaluate in the present loop; unlabelled data is skipped with one warning."""
-        if not due(trainer, self.every_n_epochs):
+        if not super().wanted(trainer):
             return False
         if self.bank is None and unlabelled(trainer):
             self.warn_once(f"{self.name} is skipped: the data has no labels.")
             return False
         return True
 
+    def bank_loader(self, trainer: pl.Trainer) -> Iterable[Any]:
+        """The loader of what is learned from."""
+        return self.bank if self.bank is not None else FeatureStore.of(trainer).bank_loader(trainer)
+
     def evaluate(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Encode what is not encoded yet, score, log and print."""
         store = FeatureStore.of(trainer)
-        if self.queries is None:
-            queries = store.collected(pl_module)
-        else:
-            queries = store.extracted(trainer, pl_module, self.queries)
-        loader = self.bank if self.bank is not None else store.bank_loader(trainer)
-        bank = store.extracted(trainer, pl_module, loader)
+        queries = self.query_features(trainer, pl_module)
+        bank = store.extracted(trainer, pl_module, self.bank_loader(trainer))
         scores = self.score(trainer, bank, queries)
         if not scores:
             return
@@ -156,58 +132,6 @@ class Probe(Callback):
             f"epoch {trainer.current_epoch}: {shown} "
             f"({self.settings(self.bank_size)}, queries {self.query_size})"
         )
-
-    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Say at once what could never run."""
-        if stage == "fit" and self.queries is None and not trainer.enable_validation:
-            self.warn_once(
-                f"{self.name} never runs: there is no validation loop. Give the module a "
-                "validation_step and a validation loader, or pass queries=."
-            )
-
-    def on_validation_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Start with no features."""
-        FeatureStore.of(trainer).clear()
-
-    def on_validation_batch_end(
-        self,
-        trainer: pl.Trainer,
-        pl_module: pl.LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
-        """Encode the batch, if no other probe did; only the first loader counts."""
-        if self.queries is None and dataloader_idx == 0 and self.wanted(trainer):
-            FeatureStore.of(trainer).collect(trainer, pl_module, batch, batch_idx)
-
-    def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Score the images of the loop."""
-        if self.wanted(trainer):
-            self.evaluate(trainer, pl_module)
-
-    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Free the features."""
-        FeatureStore.of(trainer).clear()
-
-    on_test_epoch_start = on_validation_epoch_start
-    on_test_batch_end = on_validation_batch_end
-    on_test_epoch_end = on_validation_epoch_end
-    on_test_end = on_validation_end
-
-    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Free the features: the encoder is about to change."""
-        FeatureStore.of(trainer).clear()
-
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Without a validation loop, score the queries of a loader."""
-        if self.queries is not None and not self.runs_in_loop(trainer) and self.wanted(trainer):
-            self.evaluate(trainer, pl_module)
-
-    def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Let go of loaders and features."""
-        FeatureStore.drop(trainer)
 
     def state_dict(self) -> dict[str, Any]:
         """The latest scores."""
