@@ -291,7 +291,11 @@ class MultiViewDataModule(pl.LightningDataModule):
         return originals, [[self.views.show(view[i]) for view in batch] for i in range(count)]
 
     def _optional_loader(self, source: ImageSource | None) -> DataLoader | list[DataLoader]:
-        return [] if source is None or len(source) == 0 else self.evaluation_loader(source)
+        if source is None or len(source) == 0:
+            # Lightning doubts that this is meant
+            warnings.filterwarnings("ignore", message="Total length of `list` across ranks is zero")
+            return []
+        return self.evaluation_loader(source)
 
     def _loader_arguments(self, workers: int) -> dict[str, Any]:
         return {

@@ -25,7 +25,7 @@ class DigitsDataModule(MultiViewDataModule):
     """
 
     gray_mean = 0.305
-    gray_std = 0.376
+    gray_std = 0.356
 
     def __init__(self, *, views: Views | None = None, image_size: int = 16, **kwargs: Any) -> None:
         super().__init__(views=views, image_size=image_size, image_channels=1, **kwargs)

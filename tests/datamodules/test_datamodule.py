@@ -1,0 +1,196 @@
+import pytest
+import pytorch_lightning as pl
+import torch
+
+from metaug.datamodules import (
+    DigitsDataModule,
+    LabelledBatch,
+    MultiViewBatch,
+    SimCLRViews,
+    TransformViews,
+)
+from metaug.datamodules.datamodule import Splits
+from metaug.datamodules.source import InMemorySource
+
+
+def test_what_the_loaders_yield(toy):
+    datamodule = toy(batch_size=8, views=SimCLRViews(num_views=3))
+    datamodule.setup("fit")
+    batch = next(iter(datamodule.train_dataloader()))
+    assert isinstance(batch, MultiViewBatch)
+    assert [view.shape for view in batch.views] == [(8, 3, 12, 12)] * 3
+    assert batch.target.dtype == batch.index.dtype == torch.int64
+    assert torch.equal(batch.target, batch.index % 4)
+    for loader in (
+        datamodule.val_dataloader(),
+        datamodule.test_dataloader(),
+        datamodule.predict_dataloader(),
+        datamodule.bank_dataloader(),
+    ):
+        batch = next(iter(loader))
+        assert isinstance(batch, LabelledBatch)
+        assert batch.image.shape == (64, 3, 12, 12)
+        assert torch.equal(batch.target, batch.index % 4)
+    assert datamodule.num_views == 3
+    assert datamodule.num_classes == 4
+    assert datamodule.class_names == list("abcd")
+    assert datamodule.num_instances == 64
+
+
+def test_few_labels_in_the_bank(toy):
+    datamodule = toy(labels_per_class=3, seed=0)
+    bank = next(iter(datamodule.bank_dataloader()))
+    assert torch.bincount(bank.target).tolist() == [3, 3, 3, 3]
+    assert torch.equal(bank.target, bank.index % 4)
+    images = next(iter(toy().bank_dataloader()))
+    assert torch.equal(bank.image, images.image[bank.index])
+    again = next(iter(toy(labels_per_class=3, seed=0).bank_dataloader()))
+    assert torch.equal(again.index, bank.index)
+    other = next(iter(toy(labels_per_class=3, seed=1).bank_dataloader()))
+    assert not torch.equal(other.index, bank.index)
+    everything = next(iter(toy(labels_per_class=1000).bank_dataloader()))
+    assert len(everything.index) == 64
+
+
+def test_bank_and_validation_do_not_depend_on_the_views(toy):
+    mild = next(iter(toy().bank_dataloader()))
+    strong = next(iter(toy(views=SimCLRViews(strength=2.0)).bank_dataloader()))
+    assert torch.equal(mild.image, strong.image)
+
+
+def test_val_fraction_holds_out_the_same_part_of_every_class(toy):
+    datamodule = toy(val_fraction=0.25)
+    val = next(iter(datamodule.val_dataloader()))
+    assert torch.bincount(val.target).tolist() == [4, 4, 4, 4]
+    assert datamodule.num_instances == 48
+    train = {tuple(image.flatten().tolist()) for image in datamodule.splits.train.read(range(48))}
+    held_out = {tuple(image.flatten().tolist()) for image in datamodule.splits.val.read(range(16))}
+    assert not train & held_out
+
+
+def test_digits():
+    datamodule = DigitsDataModule(labels_per_class=10)
+    datamodule.setup("fit")
+    assert datamodule.num_instances == 1438
+    assert datamodule.image_channels == 1
+    bank = next(iter(datamodule.bank_dataloader()))
+    val = torch.cat([batch.target for batch in datamodule.val_dataloader()])
+    assert torch.bincount(bank.target).tolist() == [10] * 10
+    assert len(val) == 359
+    everything = datamodule.splits.train.read(range(1438)).float() / 255
+    assert everything.mean().item() == pytest.approx(datamodule.gray_mean, abs=0.01)
+    assert everything.std().item() == pytest.approx(datamodule.gray_std, abs=0.01)
+    other = DigitsDataModule(seed=5)
+    assert torch.equal(other.splits.val.indices, datamodule.splits.val.indices)
+
+
+def test_unlabelled_data_have_an_empty_bank(toy):
+    class Unlabelled(toy):
+        def load(self):
+            return Splits(train=InMemorySource(super().load().train.images))
+
+    datamodule = Unlabelled(batch_size=16)
+    assert datamodule.bank_dataloader() == []
+    assert datamodule.val_dataloader() == []
+    assert datamodule.num_classes == 0
+    assert next(iter(datamodule.train_dataloader())).target.unique().tolist() == [-1]
+    assert len(next(iter(datamodule.predict_dataloader())).image) == 64
+
+
+def test_unlabelled_data_train_without_a_validation_loader(toy, tmp_path):
+    class Unlabelled(toy):
+        def load(self):
+            return Splits(train=InMemorySource(super().load().train.images))
+
+    class Model(pl.LightningModule):
+        def __init__(self):
+            super().__init__()
+            self.weight = torch.nn.Parameter(torch.zeros(1))
+
+        def training_step(self, batch, batch_idx):
+            return self.weight.sum()
+
+        def validation_step(self, batch, batch_idx):
+            raise AssertionError("there is nothing to validate on")
+
+        def configure_optimizers(self):
+            return torch.optim.SGD(self.parameters(), lr=0.1)
+
+    trainer = pl.Trainer(
+        max_epochs=1,
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        default_root_dir=tmp_path,
+    )
+    trainer.fit(Model(), datamodule=Unlabelled(batch_size=32))
+    assert trainer.global_step == 2
+
+
+def test_device_path_gives_the_same_views(toy):
+    in_workers = toy(batch_size=8)
+    on_device = toy(batch_size=8, augment_on="device")
+    for here, raw in zip(in_workers.train_dataloader(), on_device.train_dataloader(), strict=True):
+        assert raw.image.dtype == torch.uint8
+        there = on_device.on_after_batch_transfer(raw, 0)
+        assert isinstance(there, MultiViewBatch)
+        assert torch.equal(there.index, here.index)
+        assert all(torch.equal(a, b) for a, b in zip(there.views, here.views, strict=True))
+
+
+def test_example_views_are_pictures(toy):
+    datamodule = toy(batch_size=16)
+    originals, views = datamodule.example_views(5)
+    assert len(originals) == len(views) == 5
+    assert all(len(some) == 2 for some in views)
+    for picture in originals + sum(views, []):
+        assert picture.shape == (3, 12, 12)
+        assert picture.min() >= 0
+        assert picture.max() <= 1
+    for batch in datamodule.train_dataloader():
+        for place in (batch.index == 0).nonzero()[:, 0].tolist():
+            shown = datamodule.views.show(batch.views[0][place])
+            torch.testing.assert_close(views[0][0], shown)
+    whole = datamodule.splits.train.read([0])[0] / 255
+    torch.testing.assert_close(originals[0], whole)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"batch_size": 1}, "batch_size=1.*set batch_size to 2 or more"),
+        ({"eval_batch_size": 0}, "eval_batch_size=0"),
+        ({"labels_per_class": 0}, "labels_per_class=0"),
+        ({"val_fraction": 1.0}, "val_fraction=1.0"),
+        ({"augment_on": "moon"}, "augment_on='moon'"),
+        (
+            {"augment_on": "device", "views": TransformViews(lambda image: image)},
+            "TransformViews works on one image at a time",
+        ),
+    ],
+)
+def test_wrong_arguments(toy, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        toy(**arguments)
+
+
+def test_batch_larger_than_the_data_set(toy):
+    with pytest.raises(ValueError, match="there are 64. Lower batch_size to at most 64"):
+        toy(batch_size=65).train_dataloader()
+
+
+@pytest.mark.parametrize("count", [1, 0])
+def test_fewer_than_two_views(count):
+    with pytest.raises(ValueError, match=f"num_views={count}.*set num_views to 2 or more"):
+        SimCLRViews(num_views=count)
+    with pytest.raises(ValueError, match=f"num_views={count}"):
+        TransformViews(lambda image: image, num_views=count)
+
+
+def test_transform_that_returns_its_views_is_counted():
+    views = TransformViews(lambda image: [image / 255] * 4, num_views=None)
+    assert views.num_views == 4
+    with pytest.raises(ValueError, match="num_views=1"):
+        _ = TransformViews(lambda image: [image], num_views=None).num_views
