@@ -1,9 +1,8 @@
 import numpy as np
 import pytest
 import torch
-from PIL import Image
-
 from metaug.datamodules import InMemorySource, MultiViewDataModule, Splits
+from PIL import Image
 
 
 class ToyDataModule(MultiViewDataModule):

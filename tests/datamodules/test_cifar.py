@@ -3,7 +3,6 @@ import pickle
 import numpy as np
 import pytest
 import torch
-
 from metaug.datamodules import CIFAR10DataModule, CIFAR100DataModule
 
 

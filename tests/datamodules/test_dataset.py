@@ -1,11 +1,10 @@
 import pytest
 import torch
-from torchvision.transforms import v2
-
 from metaug.datamodules import DigitViews, SimCLRViews, TransformViews
 from metaug.datamodules.dataset import EvaluationDataset, MultiViewDataset
 from metaug.datamodules.samplers import EvaluationSampler, TrainSampler
 from metaug.datamodules.source import InMemorySource
+from torchvision.transforms import v2
 
 FLIP_AND_JITTER = v2.Compose(
     [v2.RandomResizedCrop(16), v2.ColorJitter(0.4), v2.ToDtype(torch.float32, scale=True)]

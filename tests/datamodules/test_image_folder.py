@@ -1,8 +1,7 @@
 import pytest
 import torch
-from PIL import Image
-
 from metaug.datamodules import ImageFolderDataModule, UnreadableImageError
+from PIL import Image
 
 SMALL = {"image_size": 8, "batch_size": 4, "num_workers": 0}
 

@@ -103,7 +103,9 @@ def test_order_differs_between_epochs_and_seeds(toy, tmp_path):
     seen = run(toy(instances=20, batch_size=4, num_workers=0), tmp_path)
     epochs = [[row[2] for row in seen if row[0] == epoch] for epoch in range(3)]
     assert epochs[0] != epochs[1] != epochs[2]
-    assert all(sorted(sum(epoch, [])) == list(range(20)) for epoch in epochs)
+    assert all(
+        sorted(index for batch in epoch for index in batch) == list(range(20)) for epoch in epochs
+    )
     other = run(toy(instances=20, batch_size=4, num_workers=0, seed=1), tmp_path)
     assert [row[2] for row in other] != [row[2] for row in seen]
 

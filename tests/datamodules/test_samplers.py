@@ -1,6 +1,5 @@
 import pytest
 import torch
-
 from metaug.datamodules import EvaluationSampler, TrainSampler
 
 
@@ -55,7 +54,7 @@ def test_evaluation_shards_have_no_padding_and_no_repeats(count, world_size):
         list(EvaluationSampler(range(count), rank=rank, world_size=world_size))
         for rank in range(world_size)
     ]
-    assert sorted(sum(shards, [])) == list(range(count))
+    assert sorted(index for shard in shards for index in shard) == list(range(count))
     assert max(map(len, shards)) - min(map(len, shards)) <= 1
 
 

@@ -2,7 +2,6 @@ import math
 
 import pytest
 import torch
-
 from metaug.datamodules.seeding import Draws, mix, sample_seeds
 
 
