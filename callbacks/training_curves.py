@@ -32,7 +32,9 @@ def draw_curves(history: History) -> Figure | None:
     panels = {title: [n for n in names if history.points(n)[0]] for title, names in PANELS.items()}
     shown = [name for names in PANELS.values() for name in names]
     scores = [
-        name for name in history.series if name.startswith("val/") and _is_share(history, name)
+        name
+        for name in history.series
+        if name.startswith("val/") and not name.endswith("top5") and _is_share(history, name)
     ]
     others = [
         name
@@ -63,27 +65,43 @@ def _is_share(history: History, name: str) -> bool:
 
 
 def _draw_panel(axes: Axes, history: History, names: list[str]) -> None:
+    ends: list[tuple[int, float, str]] = []
+    values: list[float] = []
     for colour, name in zip(COLOURS * (1 + len(names) // len(COLOURS)), names, strict=False):
         steps, values = history.points(name)
-        label = name.split("/", 1)[1].replace("_", " ")
+        label = name.split("/", 1)[1].replace("_", " ").replace("knn", "kNN").replace("top1", "")
         if name.startswith("val/"):
             percent = [100 * value for value in values]
             axes.plot(steps, percent, marker="o", markersize=3, color=colour, label=label)
-            axes.annotate(
-                f"{percent[-1]:.1f}",
-                (steps[-1], percent[-1]),
-                xytext=(4, 0),
-                textcoords="offset points",
-                color=colour,
-                va="center",
-                fontsize=8,
-            )
             axes.set_ylabel("%")
+            ends.append((steps[-1], percent[-1], colour))
         else:
             axes.plot(steps, values, color=colour, alpha=0.22, linewidth=0.8)
             axes.plot(steps, smooth(values), color=colour, label=label)
+    if len(names) == 1 and min(values) > 0 and max(values) > 100 * min(values):
+        axes.set_yscale("log")
     if len(names) > 1:
-        axes.legend(fontsize=8)
+        axes.legend(fontsize=8, frameon=True, edgecolor="none", framealpha=0.85)
+    _label_ends(axes, ends)
+
+
+def _label_ends(axes: Axes, ends: list[tuple[int, float, str]]) -> None:
+    """Write the last values at the ends of their lines, apart where lines end together."""
+    low, high = axes.get_ylim()
+    place = low
+    for step, value, colour in sorted(ends, key=lambda end: end[1]):
+        place = max(value, place)
+        axes.annotate(
+            f"{value:.1f}",
+            (step, place),
+            xytext=(5, 0),
+            textcoords="offset points",
+            color=colour,
+            va="center",
+            fontsize=8,
+            annotation_clip=False,
+        )
+        place += 0.07 * (high - low)
 
 
 class TrainingCurves(Callback):

@@ -176,6 +176,7 @@ def test_non_finite_representations_are_skipped_with_a_warning(tmp_path):
         trainer.fit(tiny_module(Broken), loader(TRAIN), loader(VALIDATION))
 
 
+@pytest.mark.filterwarnings("ignore:Checkpoint directory .* exists and is not empty")
 def test_a_resumed_head_equals_one_never_stopped(tmp_path):
     def run(resume=None, **options):
         module = tiny_module()
