@@ -1,0 +1,87 @@
+"""Every shipped config parses, prints a config that parses, and trains a step."""
+
+import csv
+from pathlib import Path
+
+import pytest
+import yaml
+
+from metaug.cli import main
+from metaug.shipped import shipped_configs
+
+from . import tiny_data
+
+OVERLAYS = [name for name in shipped_configs() if name.startswith("overlays/")]
+SWEEPS = [name for name in shipped_configs() if name.startswith("sweeps/")]
+WHOLE = [name for name in shipped_configs() if name not in (*OVERLAYS, *SWEEPS)]
+SMALL = [
+    "--data.init_args.batch_size=8",
+    "--data.init_args.num_workers=0",
+    "--model.init_args.encoder.init_args.backbone=resnet18",
+    "--model.init_args.encoder.init_args.backbone_args={layers: [1, 1, 1, 1], channels: [8, 8, 8, 8]}",
+    "--trainer.accelerator=cpu",
+    "--trainer.max_epochs=1",
+    "--trainer.limit_train_batches=2",
+    "--trainer.limit_val_batches=4",
+    "--trainer.log_every_n_steps=1",
+    "--trainer.enable_progress_bar=false",
+]  # fmt: skip
+
+
+def resulting_config(arguments: list[str], capsys) -> dict:
+    with pytest.raises(SystemExit) as stop:
+        main(["fit", *arguments, "--print_config"])
+    assert stop.value.code == 0
+    text = capsys.readouterr().out
+    Path("printed.yaml").write_text(text)
+    return yaml.safe_load(text)
+
+
+@pytest.fixture
+def data_arguments(tmp_path, monkeypatch):
+    """What a config needs to find tiny data of its kind; the test is skipped for other data."""
+
+    def arguments(name: str) -> list[str]:
+        kind = yaml.safe_load(shipped_configs()[name].read_text())["data"]["class_path"]
+        kind = kind.rpartition(".")[2]
+        if kind == "DigitsDataModule":
+            return []
+        if kind == "ImageFolderDataModule":
+            return [f"--data.init_args.root={tiny_data.image_folder(tmp_path / 'data')}"]
+        if kind == "CIFAR10DataModule":
+            return [f"--data.init_args.root={tiny_data.cifar10(tmp_path / 'data', monkeypatch)}"]
+        pytest.skip(f"no tiny data for {kind}")
+
+    return arguments
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_printed_config_round_trips(name, data_arguments, capsys):
+    printed = resulting_config(["--config", name, *data_arguments(name)], capsys)
+    assert printed["model"]["class_path"].endswith("MetAug")
+    assert resulting_config(["--config", "printed.yaml"], capsys) == printed
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_overlay_changes_what_it_names_and_nothing_else(overlay, capsys):
+    base = resulting_config(["--config", "digits.yaml"], capsys)
+    changed = resulting_config(["--config", "digits.yaml", "--config", overlay], capsys)
+    named = set(yaml.safe_load(shipped_configs()[overlay].read_text()))
+    assert {key for key in base if base[key] != changed[key]} == named
+    assert resulting_config(["--config", "printed.yaml"], capsys) == changed
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_trains_a_step(name, data_arguments):
+    assert main(["fit", "--config", name, *data_arguments(name), *SMALL]) == 0
+    (run,) = Path("runs").glob("*/version_0")
+    with (run / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert float(next(row["train/loss"] for row in rows if row["train/loss"])) > 0
+    assert (run / "checkpoints" / "last.ckpt").is_file()
+
+
+@pytest.mark.parametrize("overlay", [name for name in OVERLAYS if "wandb" not in name])
+def test_digits_with_overlay_trains_a_step(overlay):
+    assert main(["fit", "--config", "digits.yaml", "--config", overlay, *SMALL]) == 0
+    assert Path("runs/digits/version_0/checkpoints/last.ckpt").is_file()
