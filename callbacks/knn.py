@@ -33,30 +33,40 @@ class Neighbours(NamedTuple):
         return Neighbours(*(part.gather(1, order) for part in self))
 
 
-def similarity(queries: Tensor, bank: Tensor, metric: Metric) -> Tensor:
-    """Similarity `[Q, B]`: the cosine, or minus the Euclidean distance.
+def prepare(value: Tensor, metric: Metric) -> Tensor:
+    """Vectors ready to compare: in double precision where the device has it, unit for cosine."""
+    value = value.to(torch.float32 if value.device.type == "mps" else torch.float64)
+    return F.normalize(value, dim=1) if metric == "cosine" else value
 
-    In double precision where the device has it, rounded to 2^-40, so that equal images tie however
-    the product was blocked.
+
+def similarity(queries: Tensor, bank: Tensor, metric: Metric) -> Tensor:
+    """Similarity `[Q, B]` of prepared vectors: the cosine, or minus the Euclidean distance.
+
+    Rounded to 2^-40, so that equal images tie however the product was blocked.
     """
-    exact = torch.float32 if queries.device.type == "mps" else torch.float64
-    queries, bank = queries.to(exact), bank.to(exact)
     if metric == "cosine":
-        value = F.normalize(queries, dim=1) @ F.normalize(bank, dim=1).T
+        value = queries @ bank.T
     elif metric == "euclidean":
         value = -torch.cdist(queries, bank, compute_mode="donot_use_mm_for_euclid_dist")
     else:
         raise ValueError(f"metric={metric!r} is not known; use 'cosine' or 'euclidean'.")
-    grain = 2.0**40 if exact is torch.float64 else 2.0**20
-    return (value * grain).round() / grain
+    grain = 2.0**40 if value.dtype is torch.float64 else 2.0**20
+    return value.mul_(grain).round_().div_(grain)
 
 
-def nearest(queries: Tensor, bank: Features, k: int, metric: Metric, chunk: int) -> Neighbours:
-    """The k nearest of the bank (all of it, if it is smaller), searched in chunks of the bank."""
+def nearest(
+    queries: Tensor, bank: Features, k: int, metric: Metric, chunk: int, *, prepared: bool = False
+) -> Neighbours:
+    """The k nearest of the bank (all of it, if it is smaller), searched in chunks of the bank.
+
+    `prepared` says that the bank went through `prepare`.
+    """
+    queries = prepare(queries, metric)
     best: Neighbours | None = None
     for start in range(0, max(len(bank.value), 1), chunk):
         part = Features(*(column[start : start + chunk] for column in bank))
-        found = _top(similarity(queries, part.value, metric), part, k)
+        value = part.value if prepared else prepare(part.value, metric)
+        found = _top(similarity(queries, value, metric), part, k)
         if best is not None:
             found = Neighbours(
                 *(torch.cat(pair, dim=1) for pair in zip(best, found, strict=True))
@@ -141,9 +151,13 @@ def knn_predict(
     if temperature <= 0:
         raise ValueError(f"temperature={temperature} must be above 0.")
     counts = row_counts(bank.value)
+    prepared = bank.value.numel() <= 2**26
+    if prepared:
+        bank = bank._replace(value=prepare(bank.value, metric))
     predictions = [queries.new_zeros(0, dtype=torch.long)]
     for owner, chunk in _chunks_of_all(queries, query_chunk):
-        found = _merge(nearest(chunk, bank, k, metric, bank_chunk), k, counts)
+        found = nearest(chunk, bank, k, metric, bank_chunk, prepared=prepared)
+        found = _merge(found, k, counts)
         if owner == rank():
             predictions.append(vote(found, num_classes, temperature, metric))
     return torch.cat(predictions)

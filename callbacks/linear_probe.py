@@ -31,7 +31,7 @@ class LinearProbe(Probe):
         self,
         penalty: float = 1.0,
         max_iterations: int = 300,
-        tolerance: float = 1e-6,
+        tolerance: float = 1e-5,
         bank: Iterable[Any] | None = None,
         queries: Iterable[Any] | None = None,
         every_n_epochs: int = 1,

@@ -34,7 +34,7 @@ class SoftmaxRegression:
         *,
         penalty: float = 1.0,
         max_iterations: int = 300,
-        tolerance: float = 1e-6,
+        tolerance: float = 1e-5,
         block: int = 16384,
     ) -> None:
         if penalty < 0:

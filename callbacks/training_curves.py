@@ -8,6 +8,7 @@ import numpy as np
 import pytorch_lightning as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from pytorch_lightning.callbacks import Callback
 
 from .figures import COLOURS, publish, style
@@ -29,7 +30,9 @@ def smooth(values: list[float], share: float = 0.04) -> np.ndarray:
 
 def draw_curves(history: History) -> Figure | None:
     """One panel for each group of series that has points; None if none has."""
-    panels = {title: [n for n in names if history.points(n)[0]] for title, names in PANELS.items()}
+    panels = {
+        title: [n for n in names if any(history.points(n)[1])] for title, names in PANELS.items()
+    }
     shown = [name for names in PANELS.values() for name in names]
     scores = [
         name
@@ -78,6 +81,7 @@ def _draw_panel(axes: Axes, history: History, names: list[str]) -> None:
         else:
             axes.plot(steps, values, color=colour, alpha=0.22, linewidth=0.8)
             axes.plot(steps, smooth(values), color=colour, label=label)
+    axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
     if len(names) == 1 and min(values) > 0 and max(values) > 100 * min(values):
         axes.set_yscale("log")
     if len(names) > 1:
