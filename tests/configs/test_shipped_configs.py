@@ -14,11 +14,12 @@ from . import tiny_data
 OVERLAYS = [name for name in shipped_configs() if name.startswith("overlays/")]
 SWEEPS = [name for name in shipped_configs() if name.startswith("sweeps/")]
 WHOLE = [name for name in shipped_configs() if name not in (*OVERLAYS, *SWEEPS)]
+ENCODER = "--model.init_args.encoder.init_args"
 SMALL = [
     "--data.init_args.batch_size=8",
     "--data.init_args.num_workers=0",
-    "--model.init_args.encoder.init_args.backbone=resnet18",
-    "--model.init_args.encoder.init_args.backbone_args={layers: [1, 1, 1, 1], channels: [8, 8, 8, 8]}",
+    f"{ENCODER}.backbone=resnet18",
+    f"{ENCODER}.backbone_args={{layers: [1, 1, 1, 1], channels: [8, 8, 8, 8]}}",
     "--trainer.accelerator=cpu",
     "--trainer.max_epochs=1",
     "--trainer.limit_train_batches=2",
