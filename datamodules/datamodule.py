@@ -288,7 +288,11 @@ class MultiViewDataModule(pl.LightningDataModule):
         batch = self.views(images, sample_seeds(self.seed, 0, index))
         clean = EvaluationDataset(source, self.views, self.image_size)
         originals = [clean.picture(i) for i in index.tolist()]
-        return originals, [[self.views.show(view[i]) for view in batch] for i in range(count)]
+        pictures = [
+            [self.views.show(view[i], number) for number, view in enumerate(batch)]
+            for i in range(count)
+        ]
+        return originals, pictures
 
     def _optional_loader(self, source: ImageSource | None) -> DataLoader | list[DataLoader]:
         if source is None or len(source) == 0:

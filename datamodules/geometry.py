@@ -89,7 +89,11 @@ class RandomCrop:
         boxes = self.boxes(height, width, draws)
         mirrored = draws.chance(self.flip)
         if isinstance(images, Tensor) and (images.is_cuda or images.shape[2] <= 64):
-            return resample(to_unit(images), boxes, mirrored, size)
+            tall, wide = images.shape[2:]
+            largest = math.sqrt(self.scale[1] * tall * wide * max(self.ratio[1], 1 / self.ratio[0]))
+            finer = max(1, round(min(largest, max(tall, wide)) / size))
+            view = resample(to_unit(images), boxes, mirrored, size * finer)
+            return view if finer == 1 else F.avg_pool2d(view, finer)
         crops = [
             TF.resized_crop(image, *box, size=[size, size], antialias=True)
             for image, box in zip(images, boxes.to(torch.int64).tolist(), strict=True)

@@ -85,8 +85,16 @@ class Views(ABC):
         std = torch.tensor(self.std, device=images.device)[:, None, None]
         return (images - mean).div_(std)
 
-    def show(self, view: Tensor) -> Tensor:
-        """Turn a view `[C, H, W]` back into a picture in [0, 1]."""
+    def show(self, view: Tensor, number: int = 0) -> Tensor:
+        """Turn a view back into a picture.
+
+        Args:
+            view: One view of one image `[C, H, W]`.
+            number: Which of the views it is.
+
+        Returns:
+            The picture `[1 or 3, H, W]` in [0, 1].
+        """
         if self.mean is None or self.std is None:
             return view.clamp(0, 1)
         mean = torch.tensor(self.mean)[:, None, None]

@@ -134,10 +134,10 @@ def test_skipping_keeps_labels_and_indices(tmp_path, write_images, sizes, worker
         val_fraction=0.0,
         on_error="skip",
     )
-    batch = next(iter(datamodule.train_dataloader()))
+    (batch,) = datamodule.train_dataloader()
     assert sorted(batch.index.tolist()) == [0, 2, 2, 3, 4, 5]  # the next one in its place
     assert torch.equal(batch.target, batch.index)
-    bank = next(iter(datamodule.bank_dataloader()))
+    (bank,) = datamodule.bank_dataloader()
     assert bank.index.tolist() == bank.target.tolist() == [0, 2, 3, 4, 5]
     for place, index in enumerate(bank.index.tolist()):
         with Image.open(tmp_path / f"{index:02d}" / "000.jpg") as image:
