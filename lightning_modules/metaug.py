@@ -1,5 +1,6 @@
 """MetAug, the LightningModule: contrastive learning via meta feature augmentation."""
 
+import math
 import sys
 import time
 from typing import Any
@@ -140,8 +141,7 @@ class MetAug(pl.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """The encoder's optimizer and the generator's, with their schedules."""
-        total = float(self.trainer.estimated_stepping_batches) / self.accumulate
-        epoch = float(self.trainer.num_training_batches) / self.accumulate
+        epoch, total = self._count_steps()
         parts: list[tuple[nn.Module, OptimizerSettings]] = [(self.encoder, self.encoder_optimizer)]
         if self.generator is not None:
             parts.append((self.generator, self.generator_optimizer))
@@ -177,15 +177,20 @@ class MetAug(pl.LightningModule):
         if self.memory_bank is not None:
             negatives = self.memory_bank.draw(self.global_step)
         count = whole.views[0].shape[0] * processes.count
+        if count < 2 and negatives is None:
+            raise ValueError(
+                "a batch of 1 instance has no negatives; use a batch of 2 or more (drop_last=True "
+                "in the loader leaves out a short last batch), or a memory bank"
+            )
         objective = BatchObjective(
             self.objective, self.generator, count, len(whole.views), negatives, index
         )
         result = self._gradients(self._pieces(batches), objective, processes)
         self._check_finite(objective, result)
+        self._log(objective, result, count)  # before clipping changes the gradients
         self._step(result)
         if self.memory_bank is not None and index is not None:
             self.memory_bank.update(result.features, index)
-        self._log(objective, result, count)
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
         """Nothing of its own: probes (callbacks) evaluate the representation."""
@@ -219,6 +224,17 @@ class MetAug(pl.LightningModule):
         ]
 
     # The step
+
+    def _count_steps(self) -> tuple[float, float]:
+        """Training steps of an epoch and of the run; an epoch's last step may be a short one."""
+        total = float(self.trainer.estimated_stepping_batches)  # loads the data if need be
+        batches = float(self.trainer.num_training_batches)
+        epoch = float(math.ceil(batches / self.accumulate)) if math.isfinite(batches) else batches
+        if self.accumulate > 1 and math.isfinite(total):  # max_steps counts steps, not batches
+            epochs, steps = self.trainer.max_epochs, self.trainer.max_steps
+            total = epoch * max(epochs, 1) if epochs not in (None, -1) else math.inf
+            total = min(total, steps) if steps != -1 else total
+        return epoch, total
 
     def _pieces(self, batches: list[Batch]) -> list[FunctionalEncoder]:
         names = [name for name, _ in self._encoder_params()]
@@ -326,6 +342,11 @@ class MetAug(pl.LightningModule):
             raise ValueError(
                 f"precision {precision} needs loss scaling, which gradients of two objectives do "
                 "not survive; use precision: bf16-mixed or 32-true"
+            )
+        if precision.endswith("-true") and precision not in ("32-true", "64-true"):
+            raise ValueError(
+                f"precision {precision} rounds a look-ahead step away; use precision: bf16-mixed "
+                "or 32-true"
             )
         datamodule = getattr(self.trainer, "datamodule", None)
         views = getattr(datamodule, "num_views", None)
