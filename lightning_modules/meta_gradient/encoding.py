@@ -66,7 +66,7 @@ class Encoding:
             own = self.processes.own(cotangent)
             with self.processes.reducing(leaves) as reduced:
                 grads = torch.autograd.grad(local, leaves, own.to(local.dtype), allow_unused=True)
-            return reduced(_filled(grads, leaves))
+            return reduced(filled(grads, leaves))
 
         return self.processes.gather(local.detach()), pullback
 
@@ -80,7 +80,7 @@ class Encoding:
             part = own[start : start + local.shape[0]].to(local.dtype)
             start += local.shape[0]
             grads = torch.autograd.grad(local, leaves, part, allow_unused=True)
-            torch._foreach_add_(total, _filled(grads, leaves))
+            torch._foreach_add_(total, filled(grads, leaves))
         with self.processes.reducing([]) as reduced:
             pass
         return reduced(total)
@@ -115,8 +115,13 @@ class Encoding:
         return self.processes.gather(torch.cat(tangents))
 
 
-def _filled(grads: Sequence[Tensor | None], leaves: Sequence[Tensor]) -> list[Tensor]:
-    """Gradients with zeros where a parameter took no part."""
+def filled(grads: Sequence[Tensor | None], leaves: Sequence[Tensor]) -> list[Tensor]:
+    """Gradients with zeros where a parameter took no part.
+
+    Args:
+        grads: What ``torch.autograd.grad`` returned.
+        leaves: Like ``grads``.
+    """
     return [
         torch.zeros_like(leaf) if grad is None else grad
         for grad, leaf in zip(grads, leaves, strict=True)

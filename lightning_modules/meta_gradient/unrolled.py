@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from .encoding import Encoding
+from .encoding import Encoding, filled
 from .errors import EngineError, explained
 from .head import Head
 from .result import MetaGradient
@@ -74,9 +74,8 @@ def unrolled(
         plain = _gradient(plain_loss, inner.generator_params)
         captured: list[Tensor] = []
 
-        def capture(grads: list[Tensor]) -> list[Tensor]:
-            if not captured:
-                captured.extend(grad.detach() for grad in grads)
+        def capture(grads: Sequence[Tensor | None]) -> Sequence[Tensor | None]:
+            captured.extend(grad.detach() for grad in filled(grads, fast))
             return grads
 
         params = list(unroll.step(loss, params=fast, grad_callback=capture))
