@@ -12,8 +12,9 @@ class FunctionalEncoder:
     """``encode(params) -> [n, V, D]`` of one batch.
 
     The first pass is the model's own: it updates BatchNorm statistics and draws from the random
-    state. Every later pass works on copies of the buffers and replays the random state of the
-    first, so that dropout and drop-path have the same masks and nothing is left behind.
+    state. Every later pass replays the first, from copies of the buffers and the random state as
+    they were before it, so that dropout and drop-path have the same masks, spectral norms the same
+    vectors, and nothing is left behind. Features come in float32 or better.
 
     Args:
         encoder: ``views -> [n, V, D]``.
@@ -26,16 +27,26 @@ class FunctionalEncoder:
         self.names = names
         self.views = list(views)
         self.random_state: list[Tensor] | None = None
+        self.buffers: dict[str, Tensor] = {}
 
     def __call__(self, params: Sequence[Tensor]) -> Tensor:
         """Encode with the given parameters."""
         state = dict(zip(self.names, params, strict=True))
         if self.random_state is None:
             self.random_state = _random_state(self.views[0].device)
-            return functional_call(self.encoder, state, (self.views,))
-        state.update({name: each.clone() for name, each in self.encoder.named_buffers()})
+            self.buffers = _copies(dict(self.encoder.named_buffers()))
+            return _precise(functional_call(self.encoder, state, (self.views,)))
+        state.update(_copies(self.buffers))
         with replayed(self.random_state, self.views[0].device):
-            return functional_call(self.encoder, state, (self.views,))
+            return _precise(functional_call(self.encoder, state, (self.views,)))
+
+
+def _copies(buffers: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: each.detach().clone() for name, each in buffers.items()}
+
+
+def _precise(features: Tensor) -> Tensor:
+    return features if features.dtype == torch.float64 else features.float()
 
 
 def _random_state(device: torch.device) -> list[Tensor]:
