@@ -6,6 +6,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from .objectives import MetAugObjective, Negatives
 
@@ -69,11 +70,19 @@ class BatchObjective:
         """R where it was evaluated first, without a graph."""
         return torch.stack([terms[1] for terms in self._first.values()]).sum()
 
+    def _augment(self) -> Callable[[Tensor], Tensor] | None:
+        """The generator; after its first pass with copies of its buffers (BatchNorm statistics)."""
+        if self.generator is None or not self._first:
+            return self.generator
+        buffers = {name: each.clone() for name, each in self.generator.named_buffers()}
+        generator = self.generator
+        return lambda features: functional_call(generator, buffers, (features,))
+
     def _evaluate(self, which: Literal["inner", "outer"], number: int, features: Tensor) -> Tensor:
         with torch.autocast(features.device.type, enabled=False):
             terms = self.objective(
                 features,
-                self.generator,
+                self._augment(),
                 rows=self.blocks[number] if len(self.blocks) > 1 else None,
                 negatives=self.negatives,
                 index=self.index,
