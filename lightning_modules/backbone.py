@@ -2,7 +2,8 @@
 
 import difflib
 import inspect
-from typing import Any
+from functools import partial
+from typing import Any, TypeGuard
 
 import timm
 import torch
@@ -34,17 +35,28 @@ def timm_backbone(
     """
     if not timm.is_model(name):
         close = difflib.get_close_matches(name, timm.list_models(), n=3)
-        hint = f"; did you mean {' or '.join(close)}?" if close else ""
+        hint = f"did you mean {' or '.join(close)}? " if close else ""
         raise ValueError(
-            f"backbone {name!r} is not a timm model{hint} timm.list_models() lists all names"
+            f"backbone {name!r} is not a timm model; {hint}timm.list_models() lists all names"
         )
-    if small_images and _takes_patches(name):
-        arguments = {"img_size": 32, "patch_size": 4} | arguments
-    model = timm.create_model(
-        name, pretrained=pretrained, num_classes=0, in_chans=image_channels, **arguments
+    build = partial(
+        timm.create_model, name, pretrained=pretrained, num_classes=0, in_chans=image_channels
     )
-    if small_images and not _takes_patches(name):
-        _use_small_image_stem(model, name, image_channels)
+    if not small_images:
+        return build(**arguments)
+    try:
+        if _takes_patches(name):
+            model = build(**({"img_size": 32, "patch_size": 4} | arguments))
+        else:
+            model = build(**arguments)
+            _use_small_image_stem(model, image_channels)
+        _try_small_image(model, image_channels)
+    except (TypeError, ValueError, AssertionError, RuntimeError) as error:
+        raise ValueError(
+            f"backbone {name!r} has no variant for small images ({str(error).splitlines()[0]}); "
+            "set small_images to false, or use another backbone such as resnet18 or "
+            "vit_tiny_patch16_224"
+        ) from error
     return model
 
 
@@ -54,7 +66,7 @@ def _takes_patches(name: str) -> bool:
     return module is not None and module.__name__.rsplit(".", 1)[-1].startswith(words)
 
 
-def _use_small_image_stem(model: nn.Module, name: str, image_channels: int) -> None:
+def _use_small_image_stem(model: nn.Module, image_channels: int) -> None:
     stem = getattr(model, "conv1", None)
     if stem is not None and hasattr(model, "maxpool"):
         first = stem if isinstance(stem, nn.Conv2d) else stem[-1]
@@ -63,14 +75,37 @@ def _use_small_image_stem(model: nn.Module, name: str, image_channels: int) -> N
         nn.init.kaiming_normal_(model.conv1.weight, mode="fan_out", nonlinearity="relu")
         model.maxpool = nn.Identity()
         return
-    for module in model.modules():
-        if isinstance(module, nn.Conv2d) and max(module.stride) > 1:
-            module.stride = (1, 1)
-            return
-    raise ValueError(
-        f"backbone {name!r} has no strided stem that small_images could change; "
-        "set small_images to false"
-    )
+    strided = [each for each in model.modules() if _is_strided(each)]
+    if not strided:
+        raise ValueError("it has no strided convolution")
+    # a stem of parallel branches has several convolutions that see the image
+    for module in [strided[0], *(each for each in strided if each.in_channels == image_channels)]:
+        module.stride = (1, 1)
+
+
+def _is_strided(module: nn.Module) -> TypeGuard[nn.Conv2d]:
+    return isinstance(module, nn.Conv2d) and max(module.stride) > 1
+
+
+def _try_small_image(model: nn.Module, image_channels: int) -> None:
+    feature_matrix(model, torch.zeros(2, image_channels, 32, 32))
+
+
+def feature_matrix(backbone: nn.Module, image: torch.Tensor) -> torch.Tensor:
+    """What a backbone makes of images in evaluation mode; its mode is put back.
+
+    Args:
+        backbone: A module ``[N, C, H, W] -> [N, F]``.
+        image: ``[N, C, H, W]``.
+    """
+    training = {module: module.training for module in backbone.modules()}
+    backbone.eval()
+    try:
+        with torch.no_grad():
+            return backbone(image)
+    finally:
+        for module, mode in training.items():
+            module.training = mode
 
 
 def feature_size(backbone: nn.Module, image_channels: int) -> int:
@@ -86,14 +121,7 @@ def feature_size(backbone: nn.Module, image_channels: int) -> int:
     size = getattr(backbone, "num_features", None)
     if isinstance(size, int) and hasattr(backbone, "default_cfg"):
         return getattr(backbone, "head_hidden_size", size) or size
-    training = {module: module.training for module in backbone.modules()}
-    backbone.eval()
-    try:
-        with torch.no_grad():
-            output = backbone(torch.zeros(2, image_channels, 32, 32))
-    finally:
-        for module, mode in training.items():
-            module.training = mode
+    output = feature_matrix(backbone, torch.zeros(2, image_channels, 32, 32))
     if output.ndim != 2:
         raise ValueError(
             f"a backbone must map images [N, C, H, W] to [N, F], got {tuple(output.shape)}; "
