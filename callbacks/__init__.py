@@ -1,24 +1,43 @@
-"""What watches training: probes of the representation, figures and the final summary."""
+"""What watches training: probes of the representation, monitors, figures, export and report."""
 
+from .collapse_monitor import CollapseMonitor
+from .export import Export, export_backbone
 from .feature_map import FeatureMap
 from .features import Features, extract
+from .figures import run_directory
+from .generator_monitor import GeneratorMonitor
 from .knn import knn_predict
 from .knn_probe import KNNProbe
 from .linear_probe import LinearProbe
+from .report import Report
+from .representation_statistics import alignment, effective_rank, feature_std, uniformity
 from .softmax_regression import SoftmaxRegression
 from .summary import Summary
 from .training_curves import TrainingCurves
 from .views_grid import ViewsGrid
+from .write_features import WriteFeatures, save_features
 
 __all__ = [
+    "CollapseMonitor",
+    "Export",
     "FeatureMap",
     "Features",
+    "GeneratorMonitor",
     "KNNProbe",
     "LinearProbe",
+    "Report",
     "SoftmaxRegression",
     "Summary",
     "TrainingCurves",
     "ViewsGrid",
+    "WriteFeatures",
+    "alignment",
+    "effective_rank",
+    "export_backbone",
     "extract",
+    "feature_std",
     "knn_predict",
+    "run_directory",
+    "save_features",
+    "uniformity",
 ]

@@ -6,12 +6,11 @@ from typing import Any, Literal
 
 import numpy as np
 import pytorch_lightning as pl
-import torch
 from matplotlib.figure import Figure
 
-from .distributed import all_sum
 from .evaluation_callback import EvaluationCallback
 from .figures import MUTED, bare, class_colours, publish, style
+from .spread import spread_sample
 
 Method = Literal["pca", "tsne", "umap"]
 
@@ -118,9 +117,7 @@ class FeatureMap(EvaluationCallback):
     def evaluate(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Gather a spread of the features and draw them on rank zero."""
         features = self.query_features(trainer, pl_module)
-        total = int(all_sum(torch.tensor(len(features.value), device=features.value.device)))
-        stride = max(1, -(-total // self.max_points))
-        chosen = features.take(features.index % stride == 0).gathered()
+        chosen = spread_sample(features, self.max_points)
         name = "feature_map" if self.method == "pca" else f"feature_map_{self.method}"
         figure = Figure()
         drawable = len(chosen.value) > 1 and bool(chosen.value.isfinite().all())

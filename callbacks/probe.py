@@ -125,7 +125,12 @@ class Probe(EvaluationCallback):
         self.scores, self.epoch = scores, trainer.current_epoch
         for position, (name, value) in enumerate(scores.items()):
             pl_module.log(
-                name, value, prog_bar=position == 0, sync_dist=True, add_dataloader_idx=False
+                name,
+                value,
+                prog_bar=position == 0,
+                sync_dist=True,
+                add_dataloader_idx=False,
+                batch_size=1,
             )
         shown = ", ".join(f"{name} {100 * value:.2f} %" for name, value in scores.items())
         pl_module.print(

@@ -60,16 +60,20 @@ class Summary(Callback):
 
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Print the table and the files."""
-        for probe in probes(trainer):
-            self.scores.setdefault(TRAINED, {}).update(probe.scores)
         self.files = files_of(trainer)
+        self.scores = self.rows(trainer)
         if trainer.is_global_zero and not is_trial(trainer):
             console = Console(width=80)
-            names = [probe.name for probe in probes(trainer)]
+            names = score_names(trainer)
             if any(self.scores.values()):
-                console.print(table(self.scores, names))
+                console.print(rich_table(self.scores, names))
             if self.files:
                 console.print(file_list(self.files))
+
+    def rows(self, trainer: pl.Trainer) -> dict[str, dict[str, float]]:
+        """Scores by representation, the trained encoder's as they are now."""
+        trained = {name: s for probe in probes(trainer) for name, s in probe.scores.items()}
+        return self.scores | ({TRAINED: trained} if trained else {})
 
     def state_dict(self) -> dict[str, Any]:
         """Scores of what training started from."""
@@ -83,6 +87,11 @@ class Summary(Callback):
 def probes(trainer: pl.Trainer) -> list[Probe]:
     """The probes of a trainer."""
     return [c for c in trainer.callbacks if isinstance(c, Probe)]  # type: ignore[attr-defined]
+
+
+def score_names(trainer: pl.Trainer) -> list[str]:
+    """The main score of each probe, as it was logged last."""
+    return [next(iter(probe.scores), probe.name) for probe in probes(trainer)]
 
 
 def _loaders(trainer: pl.Trainer, probe: Probe) -> list[tuple[Any, int | None]] | None:
@@ -101,18 +110,29 @@ def _loaders(trainer: pl.Trainer, probe: Probe) -> list[tuple[Any, int | None]] 
     return [(probe.bank_loader(trainer), None), queries]
 
 
-def table(scores: dict[str, dict[str, float]], names: list[str]) -> Table:
-    """Rows of representations, columns of scores in percent."""
-    made = Table(title="Probe scores, top-1 in %", title_justify="left", title_style="bold")
-    made.add_column("representation")
-    for name in names:
-        column = name.removeprefix("val/").removeprefix("test/").removesuffix("_top1")
-        made.add_column({"knn": "kNN"}.get(column, column), justify="right")
+def score_table(
+    scores: dict[str, dict[str, float]], names: list[str]
+) -> tuple[list[str], list[list[str]]]:
+    """Head and rows, in percent; the trained encoder comes last."""
+    short = [name.split("/", 1)[-1].removesuffix("_top1") for name in names]
+    head = ["representation", *({"knn": "kNN"}.get(name, name) for name in short)]
+    rows = []
     for row in (RAW, UNTRAINED, TRAINED):
         if scores.get(row):
             found = [scores[row].get(name) for name in names]
             cells = ["–" if value is None else f"{100 * value:.2f}" for value in found]
-            made.add_row(row, *cells, style="bold" if row == TRAINED else "")
+            rows.append([row, *cells])
+    return head, rows
+
+
+def rich_table(scores: dict[str, dict[str, float]], names: list[str]) -> Table:
+    """Rows of representations, columns of scores."""
+    head, rows = score_table(scores, names)
+    made = Table(title="Probe scores, top-1 in %", title_justify="left", title_style="bold")
+    for place, name in enumerate(head):
+        made.add_column(name, justify="right" if place else "left")
+    for row in rows:
+        made.add_row(*row, style="bold" if row[0] == TRAINED else "")
     return made
 
 

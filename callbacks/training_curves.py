@@ -18,6 +18,9 @@ PANELS: dict[str, tuple[str, ...]] = {
     "loss": ("train/loss", "train/oucl"),
     "margin regularisation": ("train/margin",),
     "meta gap": ("train/meta_gap", "train/lookahead_error"),
+    "spread of features (1 even, 0 collapsed)": ("representation/std",),
+    "effective rank": ("representation/rank",),
+    "alignment and uniformity": ("representation/alignment", "representation/uniformity"),
 }
 
 
@@ -80,7 +83,8 @@ def _draw_panel(axes: Axes, history: History, names: list[str]) -> None:
             ends.append((steps[-1], percent[-1], colour))
         else:
             axes.plot(steps, values, color=colour, alpha=0.22, linewidth=0.8)
-            axes.plot(steps, smooth(values), color=colour, label=label)
+            marker = "o" if name.startswith("representation/") else None
+            axes.plot(steps, smooth(values), color=colour, label=label, marker=marker, markersize=3)
     axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
     if len(names) == 1 and min(values) > 0 and max(values) > 100 * min(values):
         axes.set_yscale("log")
@@ -165,7 +169,9 @@ class TrainingCurves(Callback):
         if trainer.sanity_checking or not trainer.global_step:
             return
         for name, value in trainer.callback_metrics.items():
-            if name.startswith("val/") and trainer.global_step not in self.history.points(name)[0]:
+            if not name.startswith(("val/", "representation/")):
+                continue
+            if trainer.global_step not in self.history.points(name)[0][-1:]:
                 self.history.add(name, trainer.global_step, value)
 
     def draw(self, trainer: pl.Trainer) -> None:

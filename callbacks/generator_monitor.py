@@ -1,0 +1,201 @@
+"""Watches the augmentation generator: what it does to the similarities that the loss sees."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from metaug.lightning_modules.batch_forms import read_batch
+from metaug.lightning_modules.objectives.margin import margins
+from metaug.lightning_modules.objectives.pairs import PairSet, form_pairs
+from pytorch_lightning.callbacks import Callback
+from torch import Tensor
+
+from .evaluation_callback import due
+from .features import evaluation
+from .figures import COLOURS, MUTED, publish, style
+from .history import History
+
+
+def similarities(pairs: PairSet) -> tuple[np.ndarray, np.ndarray]:
+    """Similarities of all positive and all negative pairs, each flat."""
+    count, others = pairs.valid.shape
+    valid = pairs.valid.expand(len(pairs.negative_anchor), count, others)
+    return pairs.positive.flatten().cpu().numpy(), pairs.negative[valid].cpu().numpy()
+
+
+def draw_generator(
+    pairs: PairSet,
+    margin_lines: tuple[Tensor, Tensor],
+    cosine: Tensor,
+    history: History,
+    title: str,
+) -> Figure:
+    """Similarities of original and of augmented pairs, cosine of the augmentation, the meta gap.
+
+    Args:
+        pairs: pairs of original and augmented features.
+        margin_lines: m+ and m- of each instance, `[N]` each.
+        cosine: between each feature and its augmentation, `[N, V]`.
+        history: holds `cosine` and `meta_gap` over steps.
+        title: what the first panel is called.
+    """
+    with style():
+        figure = Figure(figsize=(9.2, 5.6), layout="constrained")
+        grid = figure.subplots(2, 2)
+        for axes, part, name in (
+            (grid[0, 0], pairs.original(), f"{title}: original pairs"),
+            (grid[1, 0], pairs.augmented(), "pairs with an augmented feature"),
+        ):
+            _draw_similarities(axes, part, margin_lines)
+            axes.set_title(name)
+        grid[1, 0].set_xlabel("similarity (1 + cosine) / 2")
+        grid[1, 0].sharex(grid[0, 0])
+        _draw_cosines(grid[0, 1], cosine)
+        _draw_gap(grid[1, 1], history)
+    return figure
+
+
+def _draw_similarities(axes: Axes, pairs: PairSet, lines: tuple[Tensor, Tensor]) -> None:
+    positive, negative = similarities(pairs)
+    bins = [step / 60 for step in range(61)]
+    for values, colour, name in (
+        (negative, COLOURS[1], "negative"),
+        (positive, COLOURS[0], "positive"),
+    ):
+        axes.hist(values, bins, density=True, color=colour, alpha=0.55, label=name)
+    heights = (0.93, 0.80)
+    for line, sign, dash, height in zip(lines, ("m⁺", "m⁻"), ("--", ":"), heights, strict=True):
+        middle = float(line.median())
+        axes.axvline(middle, color=MUTED, linestyle=dash, linewidth=1.2)
+        low, high = (float(line.quantile(q)) for q in (0.25, 0.75))
+        axes.axvspan(low, high, color=MUTED, alpha=0.10, linewidth=0)
+        axes.annotate(
+            f" {sign} {middle:.2f}",
+            (middle, height),
+            xycoords=("data", "axes fraction"),
+            color=MUTED,
+            fontsize=8,
+        )
+    axes.set_xlim(0, 1)
+    axes.set_yticks([])
+    axes.set_ylabel("density")
+    axes.legend(fontsize=8, loc="upper left")
+
+
+def _draw_cosines(axes: Axes, cosine: Tensor) -> None:
+    bins = np.linspace(min(-0.05, float(cosine.min())), 1, 51).tolist()
+    for view, colour in zip(range(cosine.shape[1]), COLOURS * cosine.shape[1], strict=False):
+        values = cosine[:, view].cpu().numpy()
+        axes.hist(values, bins, color=colour, alpha=0.5, label=f"view {view + 1}")
+    axes.set_title(f"cosine of feature and augmentation, mean {float(cosine.mean()):.2f}")
+    axes.set_ylabel("instances")
+    axes.legend(fontsize=8, loc="upper left")
+
+
+def _draw_gap(axes: Axes, history: History) -> None:
+    axes.set_title("meta gap and cosine over time")
+    for name, colour, label in (
+        ("meta_gap", COLOURS[3], "meta gap"),
+        ("cosine", COLOURS[2], "cosine of the augmentation"),
+    ):
+        steps, values = history.points(name)
+        if steps:
+            few = len(steps) < 30
+            axes.plot(
+                steps, values, color=colour, label=label, marker="o" if few else None, markersize=3
+            )
+    axes.set_xlabel("step")
+    if axes.lines:
+        axes.legend(fontsize=8)
+
+
+class GeneratorMonitor(Callback):
+    """Draws `figures/generator.png` for a MetAug module that has a generator.
+
+    On the last batch of an epoch, in evaluation mode: distributions of positive and negative
+    similarities between original features and with augmented ones, with the margins m+ and m-
+    (median line, quartile band); the cosine of a feature and its augmentation, logged as
+    `generator/cosine`; the meta gap over time. On many processes rank zero shows its own part of
+    the batch.
+
+    Args:
+        max_images: most instances of the batch looked at.
+        every_n_epochs: epochs between drawings; the last epoch is always drawn.
+    """
+
+    def __init__(self, max_images: int = 512, every_n_epochs: int = 1) -> None:
+        if every_n_epochs < 1:
+            raise ValueError(f"every_n_epochs={every_n_epochs} must be 1 or above.")
+        if max_images < 2:
+            raise ValueError(f"max_images={max_images} must be 2 or above.")
+        self.max_images = max_images
+        self.every_n_epochs = every_n_epochs
+        self.history = History()
+        self.written: list[Path] = []
+
+    @staticmethod
+    def applies(pl_module: Any) -> bool:
+        """Whether the module has a generator to watch."""
+        has_methods = hasattr(pl_module, "features") and hasattr(pl_module, "augment")
+        return has_methods and getattr(pl_module, "generator", None) is not None
+
+    def on_train_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        """Record the meta gap; at the end of an epoch look at the generator."""
+        if not self.applies(pl_module):
+            return
+        gap = trainer.callback_metrics.get("train/meta_gap")
+        if gap is not None:
+            self.history.add("meta_gap", trainer.global_step, gap)
+        if trainer.is_last_batch and due(trainer, self.every_n_epochs):
+            self.look(
+                trainer, pl_module, [view[: self.max_images] for view in read_batch(batch).views]
+            )
+
+    def look(self, trainer: pl.Trainer, pl_module: Any, views: list[Tensor]) -> None:
+        """Measure, log and draw; every process must come here."""
+        with evaluation(trainer, pl_module):
+            features = pl_module.features(
+                [trainer.precision_plugin.convert_input(v) for v in views]
+            )
+            augmented = pl_module.augment(features).float()
+        features = features.float()
+        cosine = (features * augmented).sum(-1)
+        pl_module.log(
+            "generator/cosine",
+            cosine.mean(),
+            on_step=False,
+            on_epoch=True,
+            sync_dist=True,
+            batch_size=1,
+        )
+        self.history.add("cosine", trainer.global_step, cosine.mean())
+        if len(features) < 2:
+            return
+        pairs = form_pairs(features, augmented)
+        original = pairs.original()
+        sigma_negative = original.mask_negatives(original.negative).amax(dim=(0, 2))
+        regularization = getattr(getattr(pl_module, "objective", None), "margin", None)
+        kind = getattr(regularization, "kind", "large")
+        lines = margins(original.positive.amin(dim=0), sigma_negative, kind)
+        title = f"epoch {trainer.current_epoch}"
+        figure = draw_generator(pairs, lines, cosine, self.history, title)
+        path = publish(trainer, figure, "generator")
+        self.written = [path] if path else []
+
+    def state_dict(self) -> dict[str, Any]:
+        """The record over time."""
+        return {"history": self.history.state_dict()}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from the record."""
+        self.history.load_state_dict(state_dict["history"])

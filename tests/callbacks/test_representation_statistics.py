@@ -1,0 +1,58 @@
+import math
+
+import pytest
+import torch
+from metaug.callbacks import alignment, effective_rank, feature_std, uniformity
+
+
+@pytest.mark.parametrize("width", [1, 5, 32])
+def test_rank_of_identity_covariance_is_the_width(width):
+    orthogonal = torch.linalg.qr(torch.randn(100, width, dtype=torch.double))[0]
+    assert effective_rank(10 * orthogonal).item() == pytest.approx(width, abs=1e-9)
+
+
+def test_rank_of_a_constant_is_one():
+    assert effective_rank(torch.randn(7).expand(50, 7)).item() == pytest.approx(1, abs=1e-6)
+
+
+def test_rank_of_two_unequal_directions():
+    features = torch.tensor([[3.0, 0, 0], [0, 1.0, 0]])
+    expected = math.exp(-0.75 * math.log(0.75) - 0.25 * math.log(0.25))
+    assert effective_rank(features).item() == pytest.approx(expected)
+
+
+def test_rank_of_nothing_is_one():
+    assert effective_rank(torch.zeros(5, 3)).item() == pytest.approx(1)
+
+
+def test_std_is_one_when_even_and_zero_when_constant():
+    even = torch.cat([torch.eye(6), -torch.eye(6)]) * torch.rand(12, 1).add(0.5)
+    assert feature_std(even).item() == pytest.approx(1)
+    assert feature_std(torch.ones(9, 4)).item() == pytest.approx(0, abs=1e-9)
+
+
+def test_alignment_is_the_squared_distance_of_unit_features():
+    first, second = torch.tensor([[2.0, 0], [0, 3]]), torch.tensor([[5.0, 0], [-1, 0]])
+    assert alignment(first, second).item() == pytest.approx((0 + 2) / 2)
+    assert alignment(first, second, power=1).item() == pytest.approx(math.sqrt(2) / 2)
+
+
+def test_uniformity_equals_its_loop():
+    features = torch.randn(2100, 3, dtype=torch.double)[:1030]
+    unit = torch.nn.functional.normalize(features[:40], dim=1)
+    terms = [
+        math.exp(-2 * float((unit[i] - unit[j]).square().sum()))
+        for i in range(40)
+        for j in range(40)
+        if i != j
+    ]
+    expected = math.log(sum(terms) / len(terms))
+    assert uniformity(features[:40]).item() == pytest.approx(expected)
+    whole = (-2 * torch.nn.functional.pdist(torch.nn.functional.normalize(features)).square()).exp()
+    assert uniformity(features).item() == pytest.approx(whole.mean().log().item())
+    assert uniformity(torch.ones(5, 3)).item() == pytest.approx(0, abs=1e-9)
+
+
+def test_one_image_has_no_uniformity():
+    with pytest.raises(ValueError, match="1 image"):
+        uniformity(torch.ones(1, 3))

@@ -1,0 +1,82 @@
+import pytest
+import torch
+from metaug.callbacks import KNNProbe, LinearProbe, Summary
+from metaug.callbacks.summary import RAW, TRAINED, UNTRAINED, raw_pixels, rich_table, score_table
+from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.loggers import CSVLogger
+from rich.console import Console
+
+from .test_probe import TRAIN, VALIDATION, fit, probes
+from .tiny import digits, loader, quiet_trainer, tiny_module
+
+
+def test_baselines_are_measured_before_training_and_printed(tmp_path, capsys):
+    summary, watched = Summary(), probes()
+    module = tiny_module()
+    trainer = quiet_trainer(tmp_path, callbacks=[*watched, summary], logger=CSVLogger(tmp_path))
+    with torch.no_grad():
+        untrained = LinearProbe(bank=loader(TRAIN))
+        module.eval()
+        features = [module(data.tensors[0]) for data in (TRAIN, VALIDATION)]
+        module.train()
+    untrained.head.fit(features[0], TRAIN.tensors[1], 10)
+    right = untrained.head.logits(features[1]).argmax(1) == VALIDATION.tensors[1]
+    trainer.fit(module, loader(TRAIN), loader(VALIDATION))
+    assert summary.scores[UNTRAINED]["val/linear_top1"] == pytest.approx(
+        right.float().mean().item()
+    )
+    assert summary.scores[TRAINED]["val/knn_top1"] == watched[0].scores["val/knn_top1"]
+    printed = capsys.readouterr().out
+    table = printed[printed.index("Probe scores") :]
+    assert max(len(line) for line in table.splitlines()) <= 80
+    assert "trained encoder" in table
+    assert "lightning_logs" in table
+
+
+def test_raw_pixels_are_a_representation_of_bounded_size():
+    assert torch.equal(raw_pixels(torch.arange(8.0).view(1, 2, 2, 2)), torch.arange(8.0).view(1, 8))
+    assert raw_pixels(torch.rand(2, 3, 224, 100)).shape == (2, 3 * 32 * 32)
+
+
+def test_baselines_do_not_touch_the_probes_own_head(tmp_path):
+    probe = LinearProbe(bank=loader(TRAIN))
+    fit(tmp_path, [probe], max_epochs=1)
+    other = LinearProbe(bank=loader(TRAIN))
+    fit(tmp_path, [other, Summary()], max_epochs=1)
+    assert torch.equal(probe.head.weight, other.head.weight)
+
+
+@pytest.mark.filterwarnings("ignore:Checkpoint directory .* exists and is not empty")
+def test_a_resumed_run_remembers_its_baselines(tmp_path):
+    def callbacks():
+        return [*probes(), Summary(), ModelCheckpoint(tmp_path, save_last=True)]
+
+    fit(tmp_path, first := callbacks(), max_epochs=1, enable_checkpointing=True)
+    last = tmp_path / "last.ckpt"
+    second = callbacks()
+    fit(tmp_path, second, max_epochs=2, resume=last, enable_checkpointing=True)
+    assert second[2].scores[RAW] == first[2].scores[RAW] != {}
+    assert second[2].scores[UNTRAINED] == first[2].scores[UNTRAINED]
+
+
+def test_missing_scores_are_dashes():
+    scores = {RAW: {"val/knn_top1": 0.5}, TRAINED: {"val/knn_top1": 0.75, "val/linear_top1": 1.0}}
+    head, rows = score_table(scores, ["val/knn_top1", "val/linear_top1"])
+    assert head == ["representation", "kNN", "linear"]
+    assert rows == [[RAW, "50.00", "–"], [TRAINED, "75.00", "100.00"]]
+
+
+def test_the_table_fits_with_many_probes():
+    names = [f"val/knn_k{k}_top1" for k in (1, 5, 20)]
+    console = Console(width=80)
+    with console.capture() as captured:
+        console.print(rich_table({RAW: dict.fromkeys(names, 0.5)}, names))
+    assert "knn_k20" in captured.get()
+
+
+def test_a_limited_validation_is_limited_for_the_baselines_too(tmp_path):
+    summary = Summary()
+    probe = KNNProbe(k=5, bank=loader(digits(0, 100)))
+    fit(tmp_path, [probe, summary], limit_val_batches=1, max_epochs=1)
+    assert probe.query_size == 50
+    assert round(summary.scores[RAW]["val/knn_top1"] * 50, 6).is_integer()
