@@ -26,7 +26,7 @@ from torch.utils.data import DataLoader, DistributedSampler, TensorDataset
 
 STEPS, BATCH = 5, 12
 LEARNING_RATE = (
-    0.002  # larger steps make so small a network chaotic: rounding grows 100-fold a step
+    0.002  # with larger steps so small a network is chaotic: rounding grows
 )
 
 
