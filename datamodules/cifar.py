@@ -48,7 +48,7 @@ class CIFAR10DataModule(MultiViewDataModule):
 
     def _source(self, train: bool) -> InMemorySource:
         data = self._open(train)
-        images = torch.from_numpy(data.data).permute(0, 3, 1, 2)
+        images = torch.from_numpy(data.data).permute(0, 3, 1, 2).contiguous()
         return InMemorySource(images, torch.tensor(data.targets), data.classes)
 
 

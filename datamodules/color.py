@@ -1,8 +1,8 @@
 """Random changes of colour and sharpness, for a batch at once, each image by its own parameters."""
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Protocol
 
 import torch
 import torch.nn.functional as F
@@ -11,12 +11,12 @@ from torch import Tensor
 from .seeding import Draws
 
 
-class Change(Protocol):
+class Change(ABC):
     """A random change of float images `[N, C, H, W]` in [0, 1]."""
 
+    @abstractmethod
     def __call__(self, images: Tensor, draws: Draws) -> Tensor:
         """Change the images."""
-        ...
 
 
 def apply_to(
@@ -110,7 +110,7 @@ def hue(images: Tensor, shift: Tensor) -> Tensor:
     return turned
 
 
-class ColorJitter:
+class ColorJitter(Change):
     """Random brightness, contrast, saturation and hue, in this order.
 
     Args:
@@ -154,7 +154,7 @@ class ColorJitter:
         return hue(images, h) if self.hue else images
 
 
-class Grayscale:
+class Grayscale(Change):
     """Colours taken away.
 
     Args:
@@ -170,7 +170,7 @@ class Grayscale:
         return apply_to(images, chosen, lambda some: to_gray(some).expand_as(some))
 
 
-class Solarize:
+class Solarize(Change):
     """Bright pixels inverted.
 
     Args:
@@ -190,7 +190,7 @@ class Solarize:
         )
 
 
-class GaussianBlur:
+class GaussianBlur(Change):
     """A Gaussian blur of random width.
 
     Args:
@@ -245,7 +245,7 @@ def blur(images: Tensor, sigma: Tensor, largest: float) -> Tensor:
     return images
 
 
-class Noise:
+class Noise(Change):
     """Gaussian noise on every pixel.
 
     Args:

@@ -1,7 +1,6 @@
-"""A source of image files, decoded when asked for or held in memory."""
+"""A source of image files, decoded when they are asked for."""
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal
 
@@ -10,8 +9,7 @@ from PIL import Image
 from torch import Tensor
 
 from .decode import UnreadableImageError, read_image
-from .geometry import fit
-from .source import UNLABELLED, InMemorySource
+from .source import UNLABELLED
 
 OnError = Literal["raise", "skip"]
 
@@ -82,38 +80,3 @@ class FileSource:
             except Exception:  # whatever is wrong shows when the file is decoded
                 continue
         return sizes.pop() if len(sizes) == 1 else None
-
-    def load(self, size: int | None = None) -> InMemorySource | None:
-        """Decode all files at once.
-
-        Args:
-            size: Resize and crop every image to this edge; by default they must be of one size.
-
-        Returns:
-            The images in memory; None when `size` is not given and the sizes differ.
-        """
-        with ThreadPoolExecutor(4) as pool:
-            images = list(pool.map(lambda index: self._decode(index, size), range(len(self))))
-        readable = [index for index in range(len(self)) if not self._skipped(index)]
-        if not readable:
-            raise ValueError(f"None of the {len(self)} images can be read, first {self.paths[:3]}.")
-        shape = images[readable[0]].shape
-        held = torch.zeros(len(self), *shape, dtype=torch.uint8)
-        for index in readable:
-            if images[index].shape != shape:
-                return None
-            held[index] = images[index]
-        return InMemorySource(
-            held,
-            self.targets,
-            self.class_names,
-            names=self.paths,
-            unreadable=self.unreadable,
-        )
-
-    def _decode(self, index: int, size: int | None) -> Tensor:
-        image = self._read_one(index)
-        return image if size is None or self._skipped(index) else fit(image, size)
-
-    def _skipped(self, index: int) -> bool:
-        return self.unreadable is not None and bool(self.unreadable[index])

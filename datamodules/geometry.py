@@ -1,8 +1,8 @@
 """Random crops and small affine motions, for a batch at once or image by image."""
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Protocol
 
 import torch
 import torch.nn.functional as F
@@ -16,12 +16,12 @@ Images = Tensor | Sequence[Tensor]
 _ATTEMPTS = 10
 
 
-class Framing(Protocol):
+class Framing(ABC):
     """Cuts a view of fixed size out of raw images."""
 
+    @abstractmethod
     def __call__(self, images: Images, draws: Draws, size: int) -> Tensor:
         """Frame uint8 images into float ones `[N, C, size, size]` in [0, 1]."""
-        ...
 
 
 def to_unit(images: Tensor) -> Tensor:
@@ -29,7 +29,7 @@ def to_unit(images: Tensor) -> Tensor:
     return images.to(torch.float32).mul_(1.0 / 255.0)
 
 
-class RandomCrop:
+class RandomCrop(Framing):
     """A random part of the image, resized; mirrored half of the time.
 
     The area, shape and place of the crop follow torchvision's `RandomResizedCrop`. Images of one
@@ -128,7 +128,7 @@ def resample(images: Tensor, boxes: Tensor, mirrored: Tensor, size: int) -> Tens
     return F.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False)
 
 
-class SmallMotion:
+class SmallMotion(Framing):
     """A small rotation, shift, scaling and shear: what leaves a digit the same digit.
 
     Args:

@@ -1,14 +1,13 @@
 """A user's own folder of images."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from .datamodule import MultiViewDataModule, Splits
 from .files import FileSource, OnError
-from .folders import ImageList, list_images
+from .folders import ImageList, list_images, read_class_list
+from .memory import InMemory, hold_files
 from .source import ImageSource
-
-MEMORY_LIMIT = 2 << 30
 
 
 class ImageFolderDataModule(MultiViewDataModule):
@@ -21,6 +20,8 @@ class ImageFolderDataModule(MultiViewDataModule):
         root: The folder.
         val_fraction: Part of the training images of every class to validate on; null takes 0.1 if
             there are labels but neither `val/` nor `test/`.
+        class_list: Text file with the name of a class folder per line; other classes are left out.
+            `imagenet100` is the list of that name. Null for all folders.
         in_memory: Decode all images once and keep them as 8-bit values. `auto` does so when they
             all have one size and fit 2 GiB; true also resizes them to `image_size`.
         on_error: `raise` stops at an unreadable image and names it; `skip` goes on without it and
@@ -33,13 +34,15 @@ class ImageFolderDataModule(MultiViewDataModule):
         root: str,
         *,
         val_fraction: float | None = None,
-        in_memory: bool | Literal["auto"] = "auto",
+        class_list: str | None = None,
+        in_memory: InMemory = "auto",
         on_error: OnError = "raise",
         **kwargs: Any,
     ) -> None:
         super().__init__(val_fraction=val_fraction or 0.0, **kwargs)
         self.root = root
-        self.in_memory = in_memory
+        self.class_list = class_list
+        self.in_memory: InMemory = in_memory
         self.on_error: OnError = on_error
         self._choose_fraction = val_fraction is None
 
@@ -47,25 +50,30 @@ class ImageFolderDataModule(MultiViewDataModule):
         """List the files, and decode them where they are to be held in memory."""
         root = Path(self.root).expanduser()
         if not root.is_dir():
-            raise FileNotFoundError(
-                f"The folder {self.root} does not exist. Set data.init_args.root to a folder of "
-                "images."
-            )
+            raise FileNotFoundError(self.explain_missing())
+        only = None if self.class_list is None else read_class_list(self.class_list)
         train_folder = root / "train" if (root / "train").is_dir() else root
-        train = list_images(train_folder)
-        splits = Splits(train=self._source(train))
+        train = list_images(train_folder, only=only)
+        splits = Splits(train=self.source(train))
         if train_folder != root:
             for name in ("val", "test"):
                 if (root / name).is_dir():
-                    found = list_images(root / name, train.class_names)
-                    setattr(splits, name, self._source(found))
+                    found = list_images(root / name, train.class_names, only=only)
+                    setattr(splits, name, self.source(found))
         splits.val = splits.val or splits.test
         splits.test = splits.test or splits.val
         if self._choose_fraction and splits.val is None and train.class_names:
             self.val_fraction = 0.1
         return splits
 
-    def _source(self, found: ImageList) -> ImageSource:
+    def explain_missing(self) -> str:
+        """What to tell a user whose folder does not exist."""
+        return (
+            f"The folder {self.root} does not exist. Set data.init_args.root to a folder of images."
+        )
+
+    def source(self, found: ImageList) -> ImageSource:
+        """Open the files of a split."""
         files = FileSource(
             found.paths,
             found.targets,
@@ -73,9 +81,4 @@ class ImageFolderDataModule(MultiViewDataModule):
             channels=self.image_channels,
             on_error=self.on_error,
         )
-        if self.in_memory is True:
-            return files.load(self.image_size) or files
-        if self.in_memory == "auto" and (size := files.one_size()):
-            if len(files) * self.image_channels * size[0] * size[1] <= MEMORY_LIMIT:
-                return files.load() or files
-        return files
+        return hold_files(files, self.in_memory, self.image_size)

@@ -72,7 +72,7 @@ class InMemorySource:
                 f"images must be uint8 of shape [N, C, H, W], but are {images.dtype} of shape "
                 f"{list(images.shape)}. Scale them to 0..255 and stack them."
             )
-        self.images = images.contiguous()
+        self.images = images
         if targets is None:
             targets = torch.full((len(images),), UNLABELLED)
         self.targets = targets.to(torch.int64)
@@ -85,7 +85,7 @@ class InMemorySource:
 
     def read(self, indices: Sequence[int]) -> Tensor:
         """Images `[n, C, H, W]`, uint8."""
-        return self.images[torch.as_tensor(indices)]
+        return self.images[torch.as_tensor(indices)].contiguous()
 
     def name(self, index: int) -> str:
         """How to call an image in a message."""

@@ -1,0 +1,62 @@
+"""Any data set of torch or Hugging Face, from Python."""
+
+from typing import Any
+
+from .datamodule import MultiViewDataModule, Splits
+from .dataset_source import DatasetSource
+from .memory import hold
+from .source import ImageSource
+
+
+class DatasetDataModule(MultiViewDataModule):
+    """Any torch or Hugging Face data set, handed in from Python.
+
+    Give the data sets without transforms: views are made here.
+
+    Args:
+        train: What to train on; labels are used by probes only.
+        val: Labelled images on which probes are scored while training.
+        test: Labelled images for the last score; null takes `val`.
+        bank: Labelled images for probes, if other than those of `train`.
+        image_key: Key of the image, where items are dictionaries; null looks for the usual ones.
+        label_key: Key of the label, where items are dictionaries; null looks for the usual ones.
+        in_memory: True decodes all images once, resizes them to `image_size` and keeps them as
+            8-bit values.
+        kwargs: As for `MultiViewDataModule`.
+    """
+
+    def __init__(
+        self,
+        train: Any,
+        val: Any = None,
+        test: Any = None,
+        bank: Any = None,
+        *,
+        image_key: str | None = None,
+        label_key: str | None = None,
+        in_memory: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.datasets = {"train": train, "bank": bank, "val": val, "test": test}
+        self.image_key = image_key
+        self.label_key = label_key
+        self.in_memory = in_memory
+
+    def load(self) -> Splits:
+        """Wrap the data sets."""
+        found = {
+            name: self._source(data) for name, data in self.datasets.items() if data is not None
+        }
+        val = found.get("val", found.get("test"))
+        test = found.get("test", val)
+        return Splits(train=found["train"], bank=found.get("bank"), val=val, test=test)
+
+    def _source(self, dataset: Any) -> ImageSource:
+        source = DatasetSource(
+            dataset,
+            image_key=self.image_key,
+            label_key=self.label_key,
+            channels=self.image_channels,
+        )
+        return (hold(source, self.image_size) or source) if self.in_memory else source

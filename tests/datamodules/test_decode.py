@@ -1,0 +1,139 @@
+"""Images of every kind are read as a person sees them, or reported by name."""
+
+import struct
+import zlib
+
+import numpy as np
+import pytest
+import torch
+from metaug.datamodules import FileSource, UnreadableImageError, read_image
+from PIL import Image
+
+
+@pytest.fixture
+def picture():
+    """A gradient with a red corner; upright it is 12 high and 20 wide."""
+    array = np.zeros((12, 20, 3), dtype=np.uint8)
+    array[..., 1] = np.linspace(0, 255, 20, dtype=np.uint8)
+    array[:4, :4] = (255, 0, 0)
+    return Image.fromarray(array)
+
+
+def as_tensor(image):
+    return torch.from_numpy(np.array(image)).permute(2, 0, 1)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".bmp", ".tif", ".webp", ".ppm"])
+def test_formats(tmp_path, picture, suffix):
+    picture.save(tmp_path / f"a{suffix}", **({"lossless": True} if suffix == ".webp" else {}))
+    assert torch.equal(read_image(tmp_path / f"a{suffix}"), as_tensor(picture))
+
+
+@pytest.mark.parametrize("mode", ["L", "1", "P", "RGBA", "LA", "CMYK", "I;16", "I", "F"])
+def test_modes(tmp_path, picture, mode):
+    path = tmp_path / ("a.tif" if mode in ("CMYK", "F", "I") else "a.png")
+    gray = picture.convert("L")
+    if mode == "P":
+        picture.quantize(256).save(path)
+        expected = as_tensor(picture.quantize(256).convert("RGB"))
+    elif mode in ("I;16", "I"):
+        deep = (np.array(gray).astype(np.uint32) * 257).astype(np.uint16)
+        Image.fromarray(deep.astype(np.int32) if mode == "I" else deep).save(path)
+        expected = as_tensor(gray.convert("RGB"))
+    elif mode == "F":
+        Image.fromarray((np.array(gray) / 255).astype(np.float32)).save(path)
+        expected = as_tensor(gray.convert("RGB"))
+    else:
+        picture.convert(mode).save(path)
+        expected = as_tensor(picture.convert(mode).convert("RGB"))
+    result = read_image(path)
+    assert result.dtype == torch.uint8
+    assert torch.equal(result, expected)
+    assert read_image(path, channels=1).shape == (1, 12, 20)
+
+
+def test_transparent_parts_are_white(tmp_path, picture):
+    picture.putalpha(Image.fromarray(np.full((12, 20), 0, dtype=np.uint8)))
+    picture.save(tmp_path / "a.png")
+    assert read_image(tmp_path / "a.png").min() == 255
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_camera_orientation(tmp_path, picture, orientation):
+    undo = {
+        1: [],
+        2: [Image.Transpose.FLIP_LEFT_RIGHT],
+        3: [Image.Transpose.ROTATE_180],
+        4: [Image.Transpose.FLIP_TOP_BOTTOM],
+        5: [Image.Transpose.TRANSPOSE],
+        6: [Image.Transpose.ROTATE_90],
+        7: [Image.Transpose.TRANSVERSE],
+        8: [Image.Transpose.ROTATE_270],
+    }[orientation]
+    stored = picture
+    for step in undo:
+        stored = stored.transpose(step)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored.save(tmp_path / "a.png", exif=exif)
+    assert torch.equal(read_image(tmp_path / "a.png"), as_tensor(picture))
+
+
+def test_one_pixel(tmp_path):
+    Image.new("RGB", (1, 1), (1, 2, 3)).save(tmp_path / "a.png")
+    assert read_image(tmp_path / "a.png").flatten().tolist() == [1, 2, 3]
+
+
+def huge_header():
+    """A PNG that claims 40,000 x 40,000 pixels in a few bytes."""
+
+    def chunk(kind, data):
+        body = kind + data
+        return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
+
+    size = struct.pack(">IIBBBBB", 40_000, 40_000, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", size) + chunk(b"IDAT", b"") + chunk(b"IEND", b"")
+
+
+def damaged(kind, path, picture):
+    picture.resize((200, 120)).save(path)
+    whole = path.read_bytes()
+    path.write_bytes(
+        {
+            "truncated": whole[: len(whole) // 2],
+            "corrupt": whole[:40] + bytes(len(whole) - 40),
+            "empty": b"",
+            "text": b"this is a text file",
+            "huge": huge_header(),
+        }[kind]
+    )
+
+
+@pytest.mark.parametrize("kind", ["truncated", "corrupt", "empty", "text", "huge"])
+@pytest.mark.parametrize("suffix", [".png", ".jpg"])
+def test_damaged_files_are_named(tmp_path, picture, kind, suffix):
+    path = tmp_path / f"bad{suffix}"
+    damaged(kind, path, picture)
+    with pytest.raises(UnreadableImageError, match=f"Cannot read the image {path}.*on_error"):
+        read_image(path)
+
+
+def test_skipping_lists_what_it_skipped(tmp_path, picture):
+    kinds = ["truncated", "corrupt", "empty", "text", "huge"]
+    for kind in kinds:
+        damaged(kind, tmp_path / f"{kind}.png", picture)
+    picture.save(tmp_path / "good.png")
+    paths = [tmp_path / f"{kind}.png" for kind in kinds[:3]]
+    paths += [tmp_path / "good.png"] + [tmp_path / f"{kind}.png" for kind in kinds[3:]]
+    source = FileSource(paths, on_error="skip")
+    images = source.read(range(6))
+    assert torch.equal(images[3], as_tensor(picture))
+    assert source.unreadable.tolist() == [True, True, True, False, True, True]
+
+
+def test_missing_file_is_skipped_or_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="gone"):
+        FileSource([tmp_path / "gone.png"]).read([0])
+    source = FileSource([tmp_path / "gone.png"], on_error="skip")
+    source.read([0])
+    assert source.unreadable.tolist() == [True]
