@@ -60,7 +60,9 @@ class MultiViewDataModule(pl.LightningDataModule):
         val_fraction: Part of the training images of every class to validate on; 0 validates on
             the data set's own split.
         augment_on: `workers` augments where the images are read; `device` sends raw images to the
-            model's device and augments there.
+            model's device and augments there, which needs images in memory. `auto` is `device` for
+            images in memory when the model is on an accelerator, else `workers`. The views are the
+            same either way, to rounding.
         seed: Seed of order, views, and choices of images.
     """
 
@@ -82,7 +84,7 @@ class MultiViewDataModule(pl.LightningDataModule):
         num_workers: int | None = None,
         labels_per_class: int | None = None,
         val_fraction: float = 0.0,
-        augment_on: Literal["workers", "device"] = "workers",
+        augment_on: Literal["auto", "workers", "device"] = "auto",
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -99,8 +101,10 @@ class MultiViewDataModule(pl.LightningDataModule):
             )
         if not 0.0 <= val_fraction < 1.0:
             raise ValueError(f"val_fraction={val_fraction}, but it must lie in [0, 1).")
-        if augment_on not in ("workers", "device"):
-            raise ValueError(f"augment_on={augment_on!r}, but it must be 'workers' or 'device'.")
+        if augment_on not in ("auto", "workers", "device"):
+            raise ValueError(
+                f"augment_on={augment_on!r}, but it must be 'auto', 'workers' or 'device'."
+            )
         views = self.default_views(image_size) if views is None else views
         if augment_on == "device" and not views.in_batches:
             raise ValueError(
@@ -108,12 +112,11 @@ class MultiViewDataModule(pl.LightningDataModule):
                 "works on one image at a time: set augment_on to 'workers'."
             )
         gray = image_channels == 1
-        views.bind(
+        self.views = views.bind(
             size=image_size,
             mean=mean or ((self.gray_mean,) if gray else self.mean),
             std=std or ((self.gray_std,) if gray else self.std),
         )
-        self.views = views
         self.image_size = image_size
         self.image_channels = image_channels
         self.batch_size = batch_size
@@ -199,12 +202,12 @@ class MultiViewDataModule(pl.LightningDataModule):
     def train_dataloader(self) -> DataLoader:
         """Batches of random views (`MultiViewBatch`), in a new order every epoch.
 
-        With `augment_on: device` the loader itself gives raw images, and `on_after_batch_transfer`
-        makes the views.
+        When augmentation runs on the device the loader itself gives raw images (`ImageBatch`), and
+        `on_after_batch_transfer` makes the views.
         """
         source = self.splits.train
         dataset = MultiViewDataset(
-            source, self.views, seed=self.seed, raw=self.augment_on == "device"
+            source, self.views, seed=self.seed, raw=self._augments_on_device()
         )
         rank, world_size = self._place()
         sampler = TrainSampler(
@@ -293,6 +296,18 @@ class MultiViewDataModule(pl.LightningDataModule):
             for i in range(count)
         ]
         return originals, pictures
+
+    def _augments_on_device(self) -> bool:
+        uniform = self.splits.train.uniform
+        if self.augment_on == "auto":
+            device = "cpu" if self.trainer is None else self.trainer.strategy.root_device.type
+            return device != "cpu" and uniform and self.views.in_batches
+        if self.augment_on == "device" and not uniform:
+            raise ValueError(
+                "augment_on='device' needs images of one size in memory: set in_memory to true, or "
+                "augment_on to 'workers'."
+            )
+        return self.augment_on == "device"
 
     def _optional_loader(self, source: ImageSource | None) -> DataLoader | list[DataLoader]:
         if source is None or len(source) == 0:

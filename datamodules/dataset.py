@@ -81,7 +81,8 @@ class MultiViewDataset(Dataset):
         source: Raw images.
         views: Makes the views.
         seed: Seed of the views.
-        raw: Give the images untouched, with their seeds, for views that are made on the device.
+        raw: Give the images untouched, with their seeds, for views that are made on the device;
+            they must be of one size.
     """
 
     def __init__(
@@ -112,7 +113,8 @@ class MultiViewDataset(Dataset):
         seeds = sample_seeds(self.seed, epoch, index)
         target = self.source.targets[index]
         if self.raw:
-            return ImageBatch(self._stack(images), target, index, seeds)
+            assert isinstance(images, Tensor)
+            return ImageBatch(images, target, index, seeds)
         return MultiViewBatch(self.views(images, seeds), target, index)
 
     def __getitem__(self, key: Key) -> tuple[list[Tensor], Tensor, Tensor]:
@@ -121,14 +123,6 @@ class MultiViewDataset(Dataset):
         images, index = read_or_replace(self.source, torch.tensor([wanted]))
         views = self.views(images, sample_seeds(self.seed, epoch, index))
         return [view[0] for view in views], self.source.targets[index[0]], index[0]
-
-    def _stack(self, images: Images) -> Tensor:
-        if isinstance(images, Tensor):
-            return images
-        raise ValueError(
-            "Views on the device need images of one size: set in_memory: true, or "
-            "augment_on: workers."
-        )
 
 
 class EvaluationDataset(Dataset):

@@ -14,6 +14,7 @@ from .seeding import Draws
 Images = Tensor | Sequence[Tensor]
 
 _ATTEMPTS = 10
+LARGEST_IN_BATCHES = 64  # on a CPU larger images are cropped faster one by one
 
 
 class Framing(ABC):
@@ -80,15 +81,19 @@ class RandomCrop(Framing):
 
     def __call__(self, images: Images, draws: Draws, size: int) -> Tensor:
         """Frame uint8 images into float ones `[N, C, size, size]` in [0, 1]."""
-        device = draws.device
         if isinstance(images, Tensor):
-            sizes = torch.tensor(images.shape[2:], dtype=torch.float32).expand(len(images), 2)
+            height, width = (
+                torch.full((len(images),), float(edge), device=draws.device)
+                for edge in images.shape[2:]
+            )
         else:
             sizes = torch.tensor([image.shape[1:] for image in images], dtype=torch.float32)
-        height, width = sizes.to(device).unbind(1)
+            height, width = sizes.unbind(1)
         boxes = self.boxes(height, width, draws)
         mirrored = draws.chance(self.flip)
-        if isinstance(images, Tensor) and (images.is_cuda or images.shape[2] <= 64):
+        if isinstance(images, Tensor) and (
+            images.device.type != "cpu" or images.shape[2] <= LARGEST_IN_BATCHES
+        ):
             tall, wide = images.shape[2:]
             largest = math.sqrt(self.scale[1] * tall * wide * max(self.ratio[1], 1 / self.ratio[0]))
             finer = max(1, round(min(largest, max(tall, wide)) / size))

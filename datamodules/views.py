@@ -4,14 +4,17 @@ import random
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from typing import Any
 
 import numpy as np
 import torch
+from PIL.Image import Image
 from torch import Tensor
+from torchvision.transforms.v2.functional import pil_to_tensor, to_pil_image
 
 from .color import Change
-from .geometry import Framing, Images, frame_whole
+from .geometry import Framing, Images, frame_whole, to_unit
 from .seeding import Draws
 
 _CHUNK = 1 << 18  # numbers in a piece of a batch that stays in a CPU's cache
@@ -36,6 +39,7 @@ class Views(ABC):
         self.size = size
         self.mean = mean
         self.std = std
+        self._constants: dict[torch.device, Tensor] = {}
 
     @property
     @abstractmethod
@@ -47,11 +51,14 @@ class Views(ABC):
         """Whether a whole batch is changed at once, so that it can be done on the device."""
         return True
 
-    def bind(self, *, size: int, mean: Sequence[float], std: Sequence[float]) -> None:
-        """Fill in what was left to the data module."""
-        self.size = self.size or size
-        self.mean = mean if self.mean is None else self.mean
-        self.std = std if self.std is None else self.std
+    def bind(self, *, size: int, mean: Sequence[float], std: Sequence[float]) -> "Views":
+        """A copy in which is filled in what was left to the data module."""
+        bound = copy(self)
+        bound.size = self.size or size
+        bound.mean = mean if self.mean is None else self.mean
+        bound.std = std if self.std is None else self.std
+        bound._constants = {}
+        return bound
 
     @abstractmethod
     def __call__(self, images: Images, seeds: Tensor) -> list[Tensor]:
@@ -81,8 +88,10 @@ class Views(ABC):
         """Subtract the mean and divide by the standard deviation."""
         if self.mean is None or self.std is None:
             return images
-        mean = torch.tensor(self.mean, device=images.device)[:, None, None]
-        std = torch.tensor(self.std, device=images.device)[:, None, None]
+        if images.device not in self._constants:
+            values = torch.tensor([self.mean, self.std])[:, :, None, None]
+            self._constants[images.device] = values.to(images.device)
+        mean, std = self._constants[images.device]
         return (images - mean).div_(std)
 
     def show(self, view: Tensor, number: int = 0) -> Tensor:
@@ -134,7 +143,7 @@ def check_num_views(num_views: int) -> int:
 
 def pieces(images: Images, seeds: Tensor, size: int) -> Iterator[tuple[Images, Tensor]]:
     """Cut a batch into pieces that fit a CPU's cache; on a device it stays whole."""
-    if len(images) == 0 or seeds.is_cuda:
+    if len(images) == 0 or seeds.device.type != "cpu":
         yield images, seeds
         return
     step = max(1, _CHUNK // (images[0].shape[0] * size * size))
@@ -195,7 +204,9 @@ class TransformViews(Views):
     """Views by any callable for one image: torchvision, lightly, albumentations or your own.
 
     Args:
-        transform: Maps a uint8 image tensor `[C, H, W]` to a tensor, or to a list of views.
+        transform: Maps a uint8 image tensor `[C, H, W]` to a view, or to a list of views. A view
+            may be a float tensor, which is left as it is, or a uint8 tensor or PIL image, which is
+            scaled and normalised.
         num_views: How often to call it; null when it returns all views of an image at once,
             and then they are counted on the first image.
         as_pil: Pass a PIL image rather than a tensor.
@@ -237,8 +248,6 @@ class TransformViews(Views):
     def _views_of(self, image: Tensor) -> list[Tensor]:
         argument: Any = image
         if self.as_pil:
-            from torchvision.transforms.v2.functional import to_pil_image
-
             argument = to_pil_image(image)
         if self._repeat is None:
             return list(self.transform(argument))
@@ -254,7 +263,11 @@ class TransformViews(Views):
                 random.seed(seed)
                 np.random.seed(seed)
                 made.append(self._views_of(image))
-        return [torch.stack(list(views)) for views in zip(*made, strict=True)]
+        return [self._finish(views) for views in zip(*made, strict=True)]
+
+    def _finish(self, views: Sequence[Any]) -> Tensor:
+        batch = torch.stack([pil_to_tensor(v) if isinstance(v, Image) else v for v in views])
+        return self.normalize(to_unit(batch)) if batch.dtype == torch.uint8 else batch
 
 
 @contextmanager

@@ -48,8 +48,9 @@ def test_own_crops_differ(images):
 
 
 def test_evaluation_gives_all_channels(images):
-    views = ColorSpaceViews(size=24)
-    views.bind(size=24, mean=(0.5,) * 3, std=(0.5,) * 3)  # the data set's are for RGB
+    views = ColorSpaceViews(size=24).bind(
+        size=24, mean=(0.5,) * 3, std=(0.5,) * 3
+    )  # the data set's are for RGB
     result = views.evaluate(images, 24)
     expected = reference.rgb2lab(images.double().numpy() / 255, channel_axis=1)
     center, spread = (torch.tensor(each["lab"])[:, None, None] for each in (CENTER, SPREAD))

@@ -112,7 +112,7 @@ def test_torchvision_transforms_in_yaml(tmp_path, write_images):
     )
     (batch,) = built.train_dataloader()
     assert batch.views[0].shape == (4, 3, 8, 8)
-    assert batch.views[0].dtype == torch.uint8
+    assert batch.views[0].dtype == torch.float32
 
 
 def test_unknown_argument():

@@ -3,6 +3,7 @@ import pytorch_lightning as pl
 import torch
 from metaug.datamodules import (
     DigitsDataModule,
+    ImageFolderDataModule,
     LabelledBatch,
     MultiViewBatch,
     SimCLRViews,
@@ -154,6 +155,50 @@ def test_example_views_are_pictures(toy):
             torch.testing.assert_close(views[0][0], shown)
     whole = datamodule.splits.train.read([0])[0] / 255
     torch.testing.assert_close(originals[0], whole)
+
+
+def test_device_path_needs_images_of_one_size(tmp_path, write_images):
+    write_images(tmp_path / "a", 2, (10, 12))
+    write_images(tmp_path / "b", 2, (20, 12))
+    arguments = {"image_size": 8, "batch_size": 4, "augment_on": "device", "num_workers": 0}
+    with pytest.raises(ValueError, match="set in_memory to true"):
+        ImageFolderDataModule(str(tmp_path), **arguments).train_dataloader()
+    held = ImageFolderDataModule(str(tmp_path), in_memory=True, val_fraction=0.0, **arguments)
+    (batch,) = held.train_dataloader()
+    assert batch.image.shape == (4, 3, 8, 8)
+
+
+def test_augments_on_an_accelerator_by_default(toy):
+    class Trainer:
+        global_rank, world_size, current_epoch = 0, 1, 0
+
+        class strategy:
+            root_device = torch.device("cuda")
+
+    datamodule = toy(batch_size=8)
+    assert not datamodule._augments_on_device()
+    datamodule.trainer = Trainer()
+    assert datamodule._augments_on_device()
+    foreign = toy(batch_size=8, views=TransformViews(lambda image: image))
+    foreign.trainer = Trainer()
+    assert not foreign._augments_on_device()
+
+
+def test_views_may_be_shared_between_data_modules(toy):
+    views = SimCLRViews()
+    small, large = toy(edge=8, views=views), toy(edge=16, views=views)
+    assert views.size is None
+    assert (small.views.size, large.views.size) == (8, 16)
+
+
+def test_eight_bit_results_of_a_transform_are_normalised(toy):
+    same = toy(batch_size=64, views=TransformViews(lambda image: image))
+    batch = next(iter(same.train_dataloader()))
+    clean = next(iter(same.bank_dataloader())).image[batch.index]
+    torch.testing.assert_close(batch.views[0], clean)
+    pil = toy(batch_size=64, views=TransformViews(lambda image: image, as_pil=True))
+    batch = next(iter(pil.train_dataloader()))
+    torch.testing.assert_close(batch.views[1], clean)
 
 
 @pytest.mark.parametrize(
