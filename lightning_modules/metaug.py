@@ -227,7 +227,8 @@ class MetAug(pl.LightningModule):
 
     def _count_steps(self) -> tuple[float, float]:
         """Training steps of an epoch and of the run; an epoch's last step may be a short one."""
-        total = float(self.trainer.estimated_stepping_batches)  # loads the data if need be
+        self.trainer.fit_loop.setup_data()  # Lightning does not where only max_steps is given
+        total = float(self.trainer.estimated_stepping_batches)
         batches = float(self.trainer.num_training_batches)
         epoch = float(math.ceil(batches / self.accumulate)) if math.isfinite(batches) else batches
         if self.accumulate > 1 and math.isfinite(total):  # max_steps counts steps, not batches

@@ -102,8 +102,14 @@ class OptimizerSettings:
         """The schedule of an optimizer; see :meth:`factor`.
 
         Raises:
-            ValueError: If a cosine schedule has no end.
+            ValueError: If a cosine schedule has no end, or epochs of unknown length are counted.
         """
+        counts_epochs = self.warmup_epochs or self.schedule == "step"
+        if counts_epochs and not math.isfinite(steps_per_epoch):
+            raise ValueError(
+                "warmup_epochs and milestones count epochs, but the training loader has no length; "
+                "set trainer.limit_train_batches, or warmup_epochs: 0 and schedule: constant"
+            )
         if self.schedule == "cosine" and not math.isfinite(total_steps):
             raise ValueError(
                 "a cosine schedule needs to know when training ends; set trainer.max_epochs or "

@@ -1,0 +1,117 @@
+"""The composed objective against loops over the definition of pairs, whole and in blocks."""
+
+import pytest
+import torch
+from metaug.lightning_modules import (
+    OUCL,
+    AugmentationGenerator,
+    MarginRegularization,
+    MetAugObjective,
+)
+from metaug.lightning_modules.objectives import Negatives, form_pairs
+
+from .loops import (
+    ORIGINAL,
+    composed,
+    contrast_among,
+    oucl_of_instance,
+    regularization,
+    unit_features,
+)
+
+INDEX = torch.tensor([3, 0, 7, 5])
+DRAWS = torch.tensor([7, 1, 3, 2, 7])
+
+
+def bank(views: int) -> Negatives:
+    return Negatives(unit_features(views, len(DRAWS), 6, seed=2), DRAWS)
+
+
+@pytest.mark.parametrize("from_bank", [False, True], ids=["batch", "bank"])
+@pytest.mark.parametrize("composition", ["unified", "substituted"])
+@pytest.mark.parametrize("views", [2, 3])
+def test_equals_the_loops(views, composition, from_bank):
+    features, augmented = unit_features(4, views, 6), unit_features(4, views, 6, seed=1)
+    objective = MetAugObjective(
+        OUCL(margin=0.25), composition, augmented_weight=0.3, margin=MarginRegularization(weight=2)
+    )
+    draws = bank(views) if from_bank else None
+    terms = objective(features, lambda _: augmented, negatives=draws, index=INDEX)
+    looped = (draws.features, (INDEX, DRAWS)) if draws is not None else (None, None)
+
+    def loss(positive, negative):
+        return oucl_of_instance(positive, negative, 16.0, 0.25)
+
+    contrast = composed(features, augmented, composition, 0.3, loss, *looped)
+    margin = regularization(features, augmented, "large", 1.0, 1.0, *looped)
+    torch.testing.assert_close(terms.contrast, contrast, rtol=1e-12, atol=0)
+    torch.testing.assert_close(terms.margin, margin, rtol=1e-12, atol=0)
+    torch.testing.assert_close(terms.inner, contrast + 2 * margin, rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize("from_bank", [False, True], ids=["batch", "bank"])
+def test_without_generator_only_originals_count(from_bank):
+    features = unit_features(4, 2, 6)
+    draws = bank(2) if from_bank else None
+    looped = (draws.features, (INDEX, DRAWS)) if draws is not None else (None, None)
+    terms = MetAugObjective(margin=MarginRegularization())(features, negatives=draws, index=INDEX)
+    members = [(ORIGINAL, 0), (ORIGINAL, 1)]
+    expected = contrast_among(features, None, members, oucl_of_instance, *looped)
+    torch.testing.assert_close(terms.inner, expected, rtol=1e-12, atol=0)
+    assert terms.margin == 0
+
+
+@pytest.mark.parametrize("acts_on", ["both", "generator", "none"])
+def test_whom_the_margin_acts_on(acts_on):
+    features, augmented = unit_features(4, 2, 6), unit_features(4, 2, 6, seed=1)
+    objective = MetAugObjective(margin=MarginRegularization(weight=0.5, acts_on=acts_on))
+    terms = objective(features, lambda _: augmented)
+    assert terms.margin > 0
+    with_margin = terms.contrast + 0.5 * terms.margin
+    assert terms.inner == (with_margin if acts_on == "both" else terms.contrast)
+    assert terms.outer == (terms.contrast if acts_on == "none" else with_margin)
+    assert objective.differs == (acts_on == "generator")
+
+
+@pytest.mark.parametrize("from_bank", [False, True], ids=["batch", "bank"])
+@pytest.mark.parametrize("composition", ["unified", "substituted"])
+def test_blocks_of_rows_add_up(composition, from_bank):
+    features = unit_features(4, 2, 6)
+    generator = AugmentationGenerator(6, 2, 8).double()
+    objective = MetAugObjective(composition=composition, margin=MarginRegularization())
+    shared = {"negatives": bank(2) if from_bank else None, "index": INDEX}
+    whole = objective(features, generator, **shared)
+    blocks = [slice(0, 1), slice(1, 3), slice(3, 4)]
+    parts = [objective(features, generator, rows=rows, **shared) for rows in blocks]
+    torch.testing.assert_close(sum(parts[1:], parts[0]), whole, rtol=1e-12, atol=0)
+
+
+def test_gradient_of_the_whole():
+    generator = AugmentationGenerator(5, 2, 7).double()
+    objective = MetAugObjective(margin=MarginRegularization())
+    features = unit_features(3, 2, 5).requires_grad_()
+    assert torch.autograd.gradcheck(lambda z: objective(z, generator).inner, [features])
+
+
+def test_original_pairs_come_first_and_are_ordered():
+    pairs = form_pairs(unit_features(3, 2, 4), unit_features(3, 2, 4, seed=1))
+    named = list(zip(pairs.positive_anchor, pairs.positive_other, strict=True))
+    assert named[:2] == [(0, 1), (1, 0)]
+    assert len(named) == len(set(named)) == 8
+    assert all(anchor % 2 != other % 2 for anchor, other in named)
+
+
+@pytest.mark.parametrize(
+    ("shape", "words"),
+    [((1, 2, 4), "a batch of 1 instance has no negatives; use a batch of 2"), ((4, 1, 4), "got 1")],
+)
+def test_what_has_no_pairs(shape, words):
+    with pytest.raises(ValueError, match=words):
+        MetAugObjective()(unit_features(*shape))
+
+
+def test_other_errors():
+    with pytest.raises(ValueError, match="composition 'x' is unknown; use one of unified"):
+        MetAugObjective(composition="x")
+    with pytest.raises(ValueError, match="need the dataset index"):
+        MetAugObjective()(unit_features(4, 2, 6), negatives=bank(2))
