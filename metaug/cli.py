@@ -29,7 +29,7 @@ commands:
   validate   run the probes on the validation images of a checkpoint
   test       run the probes on the test images of a checkpoint
   predict    compute the representation of the predict images of a checkpoint
-  configs    list the shipped configs; with a NAME, print that one
+  configs    list the shipped configs; `configs NAME` prints one, `configs --path NAME` its path
 
 options:
   -h, --help         this text; `metaug fit --help` explains every trainer argument,
@@ -121,7 +121,11 @@ def _refuse_broken_yaml(config: Path) -> None:
 
 def _configs(names: list[str]) -> int:
     if any(name in ("-h", "--help") for name in names):
-        print("usage: metaug configs [NAME]\n\nList the shipped configs, or print one of them.")
+        print("usage: metaug configs [[--path] NAME]\n")
+        print("List the shipped configs; print one of them, or its path.")
+    elif names[:1] == ["--path"]:
+        for name in names[1:]:
+            print(find_config(name).resolve())
     elif names:
         for name in names:
             print(find_config(name).read_text(encoding="utf-8"), end="")

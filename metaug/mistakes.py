@@ -114,13 +114,16 @@ def _parser_message(text: str) -> str:
     message = re.sub(r"<class '(?:builtins\.)?([\w.]+)'>", r"\1", "; ".join(wrong) or text)
     if given and not owner and given not in message:
         message = f"{message}, got {given}"
-    return where + message + _hint(message, owner)
+    message = where + message.replace("a typing.Literal", "one of ")
+    return message + _hint(message, owner)
 
 
 def _hint(message: str, owner: str) -> str:
     """What the user probably meant, for the messages that a typing error brings about."""
     if "required: " in message and message.endswith((".model", ".data")):
         return "; give a config, such as `--config digits.yaml` (`metaug configs` lists them)"
+    if missing := re.fullmatch(r"(\w+): the following arguments are required: (\w+)", message):
+        return f"; give it as --{missing[1]}.init_args.{missing[2]}=..."
     refused = re.search(r"(?:ption '|arguments: --)([\w.+]+)", message)
     if refused is not None:
         name = refused[1].rpartition(".")[2]

@@ -8,7 +8,7 @@ import yaml
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.cli import SaveConfigCallback
-from pytorch_lightning.loggers import Logger
+from pytorch_lightning.loggers import Logger, WandbLogger
 
 
 def runs_folder(trainer: Trainer) -> Path | None:
@@ -73,14 +73,16 @@ class SaveRunConfig(SaveConfigCallback):
                 part._log_hyperparams = False
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write `config.yaml` on the first process."""
+        """Write `config.yaml` on the first process; a wandb run gets it as its file too."""
         folder = run_folder(trainer)
         if folder is None or not trainer.is_global_zero:
             return
         text = self.parser.dump(self.config, skip_none=False)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / self.config_filename).write_text(text, encoding="utf-8")
         for logger in trainer.loggers:
             logger.log_hyperparams(yaml.safe_load(text))
-        folder.mkdir(parents=True, exist_ok=True)
-        self.parser.save(
-            self.config, str(folder / self.config_filename), skip_none=False, overwrite=True
-        )
+            if isinstance(logger, WandbLogger):
+                # wandb keeps a config.yaml in a form of its own there
+                file = Path(logger.experiment.dir) / "metaug.yaml"
+                file.write_text(text, encoding="utf-8")

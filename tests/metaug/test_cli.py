@@ -27,6 +27,11 @@ def test_configs_prints_one(capsys):
     assert capsys.readouterr().out == shipped_configs()["overlays/simclr.yaml"].read_text()
 
 
+def test_configs_prints_the_path_of_one(capsys):
+    assert main(["configs", "--path", "digits"]) == 0
+    assert capsys.readouterr().out == f"{DIGITS}\n"
+
+
 def test_help_names_every_command(capsys):
     assert main(["--help"]) == 0
     text = capsys.readouterr().out
