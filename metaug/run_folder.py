@@ -84,5 +84,6 @@ class SaveRunConfig(SaveConfigCallback):
             logger.log_hyperparams(yaml.safe_load(text))
             if isinstance(logger, WandbLogger):
                 # wandb keeps a config.yaml in a form of its own there
-                file = Path(logger.experiment.dir) / "metaug.yaml"
-                file.write_text(text, encoding="utf-8")
+                wandb_files = Path(logger.experiment.dir)
+                if wandb_files.is_dir():  # not of a disabled run
+                    (wandb_files / "metaug.yaml").write_text(text, encoding="utf-8")

@@ -83,7 +83,7 @@ def test_proposals_train_a_step(name, tmp_path, monkeypatch):
     arguments = extra(name, tmp_path, monkeypatch)
     for proposal in proposals(SWEEPS[name], n=2):
         assert main([*argv(SWEEPS[name], proposal), *arguments]) == 0
-        wandb.teardown()
+        wandb.finish()
         check_report(tmp_path / "report" / "rank0.json", proposal)
 
 
