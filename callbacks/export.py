@@ -155,6 +155,8 @@ def export_backbone(
         features=features,
         snippet=loading_snippet(architecture, arguments, stem, WEIGHTS),
         weights=WEIGHTS,
+        library="library_name: timm\n" if architecture else "",
+        names=" under timm's own names" if architecture else "",
         scores=table(scores or {}, ("score", "value")),
         training=table(training or {}, ("", "")),
     )

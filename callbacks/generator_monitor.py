@@ -15,7 +15,7 @@ from torch import Tensor
 
 from .evaluation_callback import due
 from .features import evaluation
-from .figures import COLOURS, MUTED, publish, style
+from .figures import COLOURS, INK, publish, style
 from .history import History
 
 
@@ -42,47 +42,35 @@ def draw_generator(
         history: holds `cosine` and `meta_gap` over steps.
         title: what the first panel is called.
     """
+    values = [similarities(part) for part in (pairs.original(), pairs.augmented())]
+    low = min(float(part.min()) for both in values for part in both)
+    bins = np.linspace(max(low - 0.02, 0), 1, 61).tolist()
     with style():
         figure = Figure(figsize=(9.2, 5.6), layout="constrained")
         grid = figure.subplots(2, 2)
-        for axes, part, name in (
-            (grid[0, 0], pairs.original(), f"{title}: original pairs"),
-            (grid[1, 0], pairs.augmented(), "pairs with an augmented feature"),
-        ):
-            _draw_similarities(axes, part, margin_lines)
+        names = (f"{title}: original pairs", "pairs with an augmented feature")
+        for axes, (positive, negative), name in zip(grid[:, 0], values, names, strict=True):
+            axes.hist(negative, bins, density=True, color=COLOURS[1], alpha=0.55, label="negative")
+            axes.hist(positive, bins, density=True, color=COLOURS[0], alpha=0.55, label="positive")
+            _draw_margins(axes, margin_lines)
+            axes.set_xlim(bins[0], bins[-1])
+            axes.set_yticks([])
+            axes.set_ylabel("density")
+            axes.legend(fontsize=8, loc="upper left")
             axes.set_title(name)
         grid[1, 0].set_xlabel("similarity (1 + cosine) / 2")
-        grid[1, 0].sharex(grid[0, 0])
         _draw_cosines(grid[0, 1], cosine)
         _draw_gap(grid[1, 1], history)
     return figure
 
 
-def _draw_similarities(axes: Axes, pairs: PairSet, lines: tuple[Tensor, Tensor]) -> None:
-    positive, negative = similarities(pairs)
-    bins = [step / 60 for step in range(61)]
-    for values, colour, name in (
-        (negative, COLOURS[1], "negative"),
-        (positive, COLOURS[0], "positive"),
-    ):
-        axes.hist(values, bins, density=True, color=colour, alpha=0.55, label=name)
-    heights = (0.93, 0.80)
-    for line, sign, dash, height in zip(lines, ("m⁺", "m⁻"), ("--", ":"), heights, strict=True):
-        middle = float(line.median())
-        axes.axvline(middle, color=MUTED, linestyle=dash, linewidth=1.2)
-        low, high = (float(line.quantile(q)) for q in (0.25, 0.75))
-        axes.axvspan(low, high, color=MUTED, alpha=0.10, linewidth=0)
-        axes.annotate(
-            f" {sign} {middle:.2f}",
-            (middle, height),
-            xycoords=("data", "axes fraction"),
-            color=MUTED,
-            fontsize=8,
-        )
-    axes.set_xlim(0, 1)
-    axes.set_yticks([])
-    axes.set_ylabel("density")
-    axes.legend(fontsize=8, loc="upper left")
+def _draw_margins(axes: Axes, lines: tuple[Tensor, Tensor]) -> None:
+    """Median of each margin as a line, its quartiles as a band."""
+    for line, name, dash in zip(lines, ("m⁺", "m⁻"), ("--", ":"), strict=True):
+        low, middle, high = (float(line.quantile(q)) for q in (0.25, 0.5, 0.75))
+        label = f"{name} {middle:.2f}"
+        axes.axvline(middle, color=INK, linestyle=dash, linewidth=1.2, label=label)
+        axes.axvspan(low, high, color=INK, alpha=0.10, linewidth=0)
 
 
 def _draw_cosines(axes: Axes, cosine: Tensor) -> None:

@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 CARD = """---
-library_name: timm
-tags: [image-feature-extraction, self-supervised, metaug]
+{library}tags: [image-feature-extraction, self-supervised, metaug]
 ---
 # {name}
 
@@ -16,7 +15,7 @@ A `{architecture}` backbone without classifier, trained without labels by {metho
 ```python
 {snippet}
 ```
-{weights} holds the weights under timm's own names.
+{weights} holds the weights{names}.
 
 ## Scores
 {scores}

@@ -37,7 +37,7 @@ body {{ margin: 0 auto; padding: 2rem 1.25rem 4rem; max-width: 60rem; color: var
 h1 {{ font-size: 1.6rem; margin: 0; }}
 h2 {{ font-size: 1.1rem; margin: 2.4rem 0 .6rem; }}
 p.lead {{ color: var(--muted); margin: .2rem 0 0; }}
-img {{ max-width: 100%; height: auto; }}
+img {{ max-width: 100%; max-height: 30rem; }}
 table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; }}
 th, td {{ padding: .35rem .9rem .35rem 0; border-bottom: 1px solid var(--line); text-align: left; }}
 th {{ color: var(--muted); font-weight: 500; }}

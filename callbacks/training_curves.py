@@ -47,7 +47,8 @@ def draw_curves(history: History) -> Figure | None:
         for name in history.series
         if name.startswith("train/") and name not in shown and name != "train/images_per_second"
     ]
-    panels |= {"probes": scores} | {name.removeprefix("train/"): [name] for name in others[:4]}
+    panels = {"loss": panels.pop("loss"), "probes": scores} | panels
+    panels |= {name.removeprefix("train/"): [name] for name in others[:4]}
     panels = {title: names for title, names in panels.items() if names}
     if not panels:
         return None

@@ -4,14 +4,35 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
 import torch
 import torch.distributed as dist
-from metaug.callbacks import Features, KNNProbe, LinearProbe, SoftmaxRegression, knn_predict
+from metaug.callbacks import (
+    CollapseMonitor,
+    Export,
+    FeatureMap,
+    Features,
+    KNNProbe,
+    LinearProbe,
+    Report,
+    SoftmaxRegression,
+    Summary,
+    TrainingCurves,
+    WriteFeatures,
+    knn_predict,
+)
 from metaug.callbacks.distributed import gather_rows, rank, world_size
 from metaug.callbacks.features import pool
 from torch.utils.data import Subset
 
-from tests.callbacks.tiny import TinyModule, digits, loader, quiet_trainer, tiny_module
+from tests.callbacks.tiny import (
+    TinyModule,
+    ValidatedModule,
+    digits,
+    loader,
+    quiet_trainer,
+    tiny_module,
+)
 
 
 def shard(features, bounds):
@@ -51,11 +72,6 @@ def repeats():
     return gather_rows(found.index).tolist()
 
 
-class ValidatedModule(TinyModule):
-    def validation_step(self, batch, batch_idx):
-        return None
-
-
 def trained(root, size, explicit):
     """Scores of a fit whose validation set has `size` images, and the number of queries."""
     found = {}
@@ -70,9 +86,7 @@ def trained(root, size, explicit):
         strategy="auto",
         limit_train_batches=1,
     )
-    module = tiny_module(TinyModule if explicit else ValidatedModule)
-    module.configure_optimizers = lambda: torch.optim.SGD(module.parameters(), lr=0.0)
-    module.backbone[1].momentum = 0.0  # the encoder stays as it is on any number of processes
+    module = frozen(TinyModule if explicit else ValidatedModule)
     trainer.fit(module, loader(Subset(digits(), range(64)), 8), None if explicit else validation)
     for name in ("val/knn_top1", "val/linear_top1"):
         found[name] = trainer.callback_metrics[name].item()
@@ -80,6 +94,43 @@ def trained(root, size, explicit):
     found["bank"] = [probe.bank_size for probe in probes]
     found["encoded here"] = module.encoded
     return found
+
+
+def everything(root):
+    """A fit and a prediction with all callbacks: what they measured and wrote."""
+    bank, validation = loader(digits(0, 205), 16), loader(digits(300, 321), 4)
+    summary, monitor = Summary(), CollapseMonitor()
+    monitor.on_train_batch_end = lambda *args: None  # batches here have one view
+    watchers = [TrainingCurves(), FeatureMap(), Export(), Report(), summary]
+    trainer = quiet_trainer(
+        root,
+        callbacks=[KNNProbe(k=9, bank=bank), LinearProbe(bank=bank), monitor, *watchers],
+        max_epochs=1,
+        devices=world_size(),
+        limit_train_batches=1,
+    )
+    module = frozen(ValidatedModule)
+    trainer.fit(module, loader(digits(0, 64), 8), validation)
+    module.predict_step = lambda batch, batch_idx: module(batch[0])
+    writer = WriteFeatures()
+    predictor = quiet_trainer(root, callbacks=[writer], devices=world_size())
+    predictor.predict(module, loader(digits(300, 321), 4), return_predictions=False)
+    if world_size() > 1:
+        dist.barrier()  # rank zero writes
+    return {
+        "measured": monitor.latest,
+        "scores": summary.scores,
+        "written": [path.name for path in Path(root).rglob("*") if path.is_file()],
+        "predicted": len(np.load(Path(root) / "features.npz")["features"]),
+    }
+
+
+def frozen(kind):
+    """A module whose encoder stays as it is on any number of processes."""
+    module = tiny_module(kind)
+    module.configure_optimizers = lambda: torch.optim.SGD(module.parameters(), lr=0.0)
+    module.backbone[1].momentum = 0.0
+    return module
 
 
 def main(root):
@@ -93,6 +144,9 @@ def main(root):
     for size in (21, 5, 4, 1):
         for explicit in (True, False):
             results[f"trained {size} {explicit}"] = trained(root, size, explicit)
+    folder = Path(root, f"everything on {processes}")
+    folder.mkdir(exist_ok=True)
+    results["everything"] = everything(folder)
     if rank() == 0:
         Path(root, f"{processes}.json").write_text(json.dumps(results))
 

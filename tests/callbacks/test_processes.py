@@ -65,3 +65,16 @@ def test_a_fit_scores_the_same_and_nothing_twice(results, size, explicit):
     assert one["val/knn_top1"] == pytest.approx(two["val/knn_top1"], abs=1e-7)
     assert one["val/linear_top1"] == pytest.approx(two["val/linear_top1"], abs=1e-7)
     assert two["encoded here"] <= one["encoded here"] / 2 + 2
+
+
+def test_every_callback_measures_the_same_and_writes_once(results):
+    one, two = (result["everything"] for result in results)
+    assert one["written"] == sorted(set(one["written"]), key=one["written"].index)
+    assert sorted(one["written"]) == sorted(two["written"])
+    assert set(two["written"]) >= {"feature_map.png", "training_curves.png", "report.html"}
+    assert one["predicted"] == two["predicted"] == 21
+    for name, value in one["measured"].items():
+        assert value == pytest.approx(two["measured"][name], rel=1e-5), name
+    assert one["scores"].keys() == two["scores"].keys()
+    for row, scores in one["scores"].items():
+        assert scores == pytest.approx(two["scores"][row], abs=1e-7), row
