@@ -1,0 +1,40 @@
+"""What a report must say about where its figures come from."""
+
+import os
+import platform
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+
+PACKAGES = ("torch", "torchvision", "kornia", "lightly", "timm")
+
+
+def describe_machine(command: str) -> list[str]:
+    """Lines for a report: command, commit, processor, versions."""
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=Path(__file__).parent,
+    ).stdout.strip()
+    versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
+    return [
+        f"- command: `{command}`",
+        f"- commit: {commit or 'unknown'}",
+        f"- machine: {processor()}, {os.cpu_count()} CPUs, {device}, {platform.system()}",
+        f"- versions: Python {platform.python_version()}, {versions}",
+    ]
+
+
+def processor() -> str:
+    """Name of the processor."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()
