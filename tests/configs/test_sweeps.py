@@ -49,7 +49,7 @@ def argv(sweep: dict, proposal: dict) -> list[str]:
 
 
 def extra(name: str, tmp_path: Path, monkeypatch) -> list[str]:
-    arguments = [*SMALL, "--trainer.callbacks+=tests.configs.report.Report"]
+    arguments = [*SMALL, "--trainer.callbacks=tests.configs.report.Report"]
     arguments += [f"--trainer.callbacks.folder={tmp_path / 'report'}"]
     if name.startswith("sweeps/cifar10"):
         arguments += [f"--data.init_args.root={tiny_data.cifar10(tmp_path / 'data', monkeypatch)}"]
@@ -77,9 +77,8 @@ def test_sweep_is_valid_and_watches_a_metric_that_is_logged(name):
 
 
 @pytest.mark.parametrize("name", SWEEPS)
-def test_proposals_train_a_step(name, tmp_path, monkeypatch):
-    wandb.teardown()  # it reads the environment once
-    monkeypatch.setenv("WANDB_MODE", "disabled")
+def test_proposals_train_a_step(name, tmp_path, monkeypatch, wandb_mode):
+    wandb_mode("disabled")
     arguments = extra(name, tmp_path, monkeypatch)
     for proposal in proposals(SWEEPS[name], n=2):
         assert main([*argv(SWEEPS[name], proposal), *arguments]) == 0

@@ -31,9 +31,8 @@ def records(run: Path) -> list:
     return found
 
 
-def test_offline_twice_in_one_folder(monkeypatch):
-    wandb.teardown()  # it reads the environment once
-    monkeypatch.setenv("WANDB_MODE", "offline")
+def test_offline_twice_in_one_folder(wandb_mode):
+    wandb_mode("offline")
     for seed in (1, 2):
         assert main([*FIT, f"--seed_everything={seed}"]) == 0
         wandb.finish()
@@ -60,9 +59,7 @@ def test_offline_twice_in_one_folder(monkeypatch):
         assert (own / "checkpoints/last.ckpt").is_file()
 
 
-def test_disabled(monkeypatch):
-    wandb.teardown()
-    monkeypatch.setenv("WANDB_MODE", "disabled")
+def test_disabled(wandb_mode):
+    wandb_mode("disabled")
     assert main(FIT) == 0
-    wandb.teardown()
     assert not list(Path("runs").glob("wandb/*run-*"))
