@@ -127,6 +127,7 @@ class MultiViewDataModule(pl.LightningDataModule):
         self.augment_on = augment_on
         self.seed = seed
         self._splits: Splits | None = None
+        self._resumed = False
 
     def default_views(self, image_size: int) -> Views:
         """The recipe of this data set: SimCLR's, up to 64 pixels that for small images."""
@@ -225,7 +226,7 @@ class MultiViewDataModule(pl.LightningDataModule):
             batch_size=self.batch_size,
             sampler=sampler,
             drop_last=True,
-            position=self._batches_done,
+            position=self._position_after_resume,
             persistent_workers=workers > 0,
             **self._loader_arguments(workers),
         )
@@ -366,6 +367,11 @@ class MultiViewDataModule(pl.LightningDataModule):
             return 0
         return self.trainer.fit_loop.epoch_loop.batch_progress.current.ready
 
+    def _position_after_resume(self) -> int:
+        """Batches to skip: those done, in the first epoch after a resume; else none."""
+        resumed, self._resumed = self._resumed, False
+        return self._batches_done() if resumed else 0
+
     def state_dict(self) -> dict[str, int]:
         """Seed and position, for the checkpoint."""
         epoch = 0 if self.trainer is None else self.trainer.current_epoch
@@ -377,9 +383,14 @@ class MultiViewDataModule(pl.LightningDataModule):
         }
 
     def load_state_dict(self, state_dict: dict[str, int]) -> None:
-        """Check that the order goes on as it was; the position is restored by Lightning's loop."""
+        """Go on at the position that Lightning's loop restores; check that the order is the same.
+
+        Lightning hands the state of loaders on too, but only if they are made after it is read: a
+        module that counts its steps in `configure_optimizers` has them made before.
+        """
         if self.trainer is None or not self.trainer.state.fn == "fit":
             return
+        self._resumed = True
         now = {"seed": self.seed, "global_batch_size": self.batch_size * self._place()[1]}
         for name, value in now.items():
             if state_dict.get(name, value) != value:

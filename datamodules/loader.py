@@ -16,7 +16,7 @@ class TrainLoader(DataLoader):
 
     Args:
         args: As for `DataLoader`.
-        position: Number of batches of the current epoch that are done; asked once after a restart.
+        position: Number of batches of the epoch to skip, asked when the first batch is wanted.
         kwargs: As for `DataLoader`.
     """
 
@@ -25,20 +25,17 @@ class TrainLoader(DataLoader):
     ) -> None:
         super().__init__(*args, **kwargs)
         self.position = position
-        self._restarted = False
 
     def state_dict(self) -> dict[str, int]:
-        """Tell Lightning that the loader can be resumed; the position itself is its loop's."""
-        return {"batches": self.position() if self.position else 0}
+        """Tell Lightning that the loader can be resumed; the position is the data module's."""
+        return {}
 
     def load_state_dict(self, state_dict: dict[str, int]) -> None:
-        """Skip what is done when the next iterator starts."""
-        self._restarted = True
+        """Nothing: see `state_dict`."""
 
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
         """Yield batches."""
         sampler = self.sampler
         if isinstance(sampler, TrainSampler):
-            restarted, self._restarted = self._restarted, False
-            sampler.first_batch = self.position() if restarted and self.position else 0
+            sampler.first_batch = self.position() if self.position else 0
         yield from super().__iter__()

@@ -1,0 +1,116 @@
+"""A run that was killed and resumed equals one that never stopped, bit for bit."""
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+HERE = Path(__file__).parent
+CONFIG = HERE / "tiny.yaml"
+
+
+def fit(folder: Path, *arguments: str, processes: int = 1, limit: float = 120):
+    command = [sys.executable, "-m", "metaug", "fit", "--config", str(CONFIG), *arguments]
+    if processes > 1:
+        command += [f"--trainer.devices={processes}", "--trainer.strategy=ddp"]
+        command += [f"--data.init_args.batch_size={256 // processes}"]
+    return subprocess.run(
+        command,
+        cwd=folder,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(HERE)},
+        capture_output=True,
+        text=True,
+        timeout=limit,
+    )
+
+
+def stop_at(step: int, name: str, rank: int = 0) -> str:
+    return (
+        "--trainer.callbacks+="
+        f'{{"class_path": "stopping.Stop", "init_args": {{"step": {step}, "name": "{name}", '
+        f'"rank": {rank}}}}}'
+    )
+
+
+def last_checkpoint(folder: Path) -> dict:
+    paths = sorted(folder.glob("runs/tiny/*/checkpoints/last*.ckpt"), key=os.path.getmtime)
+    return torch.load(paths[-1], weights_only=True)
+
+
+def scores(folder: Path) -> dict[tuple[str, int], str]:
+    """Every logged value by name and step; a later run of the folder overwrites an earlier one."""
+    found = {}
+    for path in sorted(folder.glob("runs/tiny/*/metrics.csv"), key=os.path.getmtime):
+        with path.open() as lines:
+            for row in csv.DictReader(lines):
+                found.update({(name, int(row["step"])): row[name] for name in row if row[name]})
+    return {key: value for key, value in found.items() if "images_per_second" not in key[0]}
+
+
+def differences(first, second, path: str = "") -> list[str]:
+    """Where two nested states differ, bit for bit."""
+    if isinstance(first, dict):
+        if first.keys() != second.keys():
+            return [f"{path}: keys {first.keys() ^ second.keys()}"]
+        return [d for key in first for d in differences(first[key], second[key], f"{path}/{key}")]
+    if isinstance(first, list | tuple):
+        if len(first) != len(second):
+            return [f"{path}: length"]
+        pairs = enumerate(zip(first, second, strict=True))
+        return [d for number, pair in pairs for d in differences(*pair, f"{path}/{number}")]
+    if isinstance(first, torch.Tensor):
+        return [] if torch.equal(first, second) else [path]
+    return [] if first == second else [f"{path}: {first} != {second}"]
+
+
+STATES = ("state_dict", "optimizer_states", "lr_schedulers", "metaug_random_states", "global_step")
+
+
+def assert_same_end(stopped: Path, never_stopped: Path) -> None:
+    first, second = last_checkpoint(stopped), last_checkpoint(never_stopped)
+    assert not [d for name in STATES for d in differences(first[name], second[name], name)]
+    assert first["global_step"] == 15
+    expected, found = scores(never_stopped), scores(stopped)
+    assert ("val/knn_top1", 14) in expected
+    assert ("val/linear_top1", 14) in expected
+    assert {key: found.get(key) for key in expected} == expected
+
+
+@pytest.fixture(scope="module")
+def never_stopped(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("never")
+    run = fit(folder)
+    assert run.returncode == 0, run.stdout + run.stderr
+    return folder
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_killed_in_the_second_epoch_and_resumed(workers, never_stopped, tmp_path):
+    argument = f"--data.init_args.num_workers={workers}"
+    killed = fit(tmp_path, argument, stop_at(8, "SIGKILL"))
+    assert killed.returncode == -signal.SIGKILL, killed.stdout + killed.stderr
+    resumed = fit(tmp_path, argument, "--ckpt_path=last")
+    assert resumed.returncode == 0, resumed.stdout + resumed.stderr
+    assert_same_end(tmp_path, never_stopped)
+
+
+def test_sigterm_writes_a_checkpoint_of_that_very_step(never_stopped, tmp_path):
+    stopped = fit(tmp_path, stop_at(8, "SIGTERM"))
+    assert stopped.returncode == 0, stopped.stdout + stopped.stderr
+    assert last_checkpoint(tmp_path)["global_step"] == 8
+    resumed = fit(tmp_path, "--ckpt_path=last")
+    assert resumed.returncode == 0, resumed.stdout + resumed.stderr
+    assert_same_end(tmp_path, never_stopped)
+
+
+def test_one_process_of_two_killed_stops_the_other(tmp_path):
+    killed = fit(tmp_path, stop_at(8, "SIGKILL", rank=1), processes=2, limit=90)
+    assert killed.returncode != 0
+    resumed = fit(tmp_path, "--ckpt_path=last", processes=2)
+    assert resumed.returncode == 0, resumed.stdout + resumed.stderr
+    assert last_checkpoint(tmp_path)["global_step"] == 15
