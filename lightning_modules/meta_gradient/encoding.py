@@ -3,6 +3,7 @@
 Letters: ``n`` instances of this process, ``G`` of the global batch, ``V`` views, ``D`` features.
 """
 
+import warnings
 from collections.abc import Callable, Sequence
 
 import torch
@@ -105,10 +106,13 @@ class Encoding:
             sdpa_kernel(SDPBackend.MATH),
             forward_ad.dual_level(),
         ):
-            duals = [
-                forward_ad.make_dual(param.detach(), vector)
-                for param, vector in zip(params, direction, strict=True)
-            ]
+            with warnings.catch_warnings():
+                # torch compiles rules for its own use when the first dual tensor is made
+                warnings.filterwarnings("ignore", ".*torch.jit.script. is deprecated")
+                duals = [
+                    forward_ad.make_dual(param.detach(), vector)
+                    for param, vector in zip(params, direction, strict=True)
+                ]
             for piece in self.pieces:
                 primal, tangent = forward_ad.unpack_dual(piece(duals))
                 tangents.append(torch.zeros_like(primal) if tangent is None else tangent)

@@ -1,7 +1,9 @@
 """The error of an engine that cannot do what it is given."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+
+from torch import Tensor
 
 
 class EngineError(RuntimeError):
@@ -20,6 +22,31 @@ _SIGNS = (
     "twice",
     "trying to differentiate",
 )
+
+
+def refuse_once_differentiable(grads: Sequence[Tensor]) -> None:
+    """Refuse gradients that passed a function marked ``once_differentiable``.
+
+    Such a function cuts the graph, so that a second derivative by ``torch.autograd.grad`` would
+    silently lack what comes through it.
+
+    Args:
+        grads: First derivatives, with their graph.
+
+    Raises:
+        RuntimeError: In torch's words, for :func:`explained`.
+    """
+    waiting = [grad.grad_fn for grad in grads if grad.grad_fn is not None]
+    seen = set(waiting)
+    while waiting:
+        node = waiting.pop()
+        if node.name().endswith("::Error"):
+            raise RuntimeError(
+                "trying to differentiate twice a function that was marked with @once_differentiable"
+            )
+        following = {each for each, _ in node.next_functions if each is not None} - seen
+        seen |= following
+        waiting.extend(following)
 
 
 @contextmanager

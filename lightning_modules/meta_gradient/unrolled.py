@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from .encoding import Encoding, filled
-from .errors import EngineError, explained
+from .errors import EngineError, explained, refuse_once_differentiable
 from .head import Head
 from .result import MetaGradient
 
@@ -75,7 +75,8 @@ def unrolled(
         captured: list[Tensor] = []
 
         def capture(grads: Sequence[Tensor | None]) -> Sequence[Tensor | None]:
-            captured.extend(grad.detach() for grad in filled(grads, fast))
+            refuse_once_differentiable(grads := filled(grads, fast))
+            captured.extend(grad.detach() for grad in grads)
             return grads
 
         params = list(unroll.step(loss, params=fast, grad_callback=capture))
