@@ -2,6 +2,7 @@
 
 import difflib
 import inspect
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, TypeGuard
 
@@ -50,7 +51,7 @@ def timm_backbone(
         else:
             model = build(**arguments)
             _use_small_image_stem(model, image_channels)
-        _try_small_image(model, image_channels)
+        representation_of_zeros(model, image_channels, arguments.get("img_size", 32))
     except (TypeError, ValueError, AssertionError, RuntimeError) as error:
         raise ValueError(
             f"backbone {name!r} has no variant for small images ({str(error).splitlines()[0]}); "
@@ -87,17 +88,19 @@ def _is_strided(module: nn.Module) -> TypeGuard[nn.Conv2d]:
     return isinstance(module, nn.Conv2d) and max(module.stride) > 1
 
 
-def _try_small_image(model: nn.Module, image_channels: int) -> None:
-    feature_matrix(model, torch.zeros(2, image_channels, 32, 32))
-
-
-def feature_matrix(backbone: nn.Module, image: torch.Tensor) -> torch.Tensor:
-    """What a backbone makes of images in evaluation mode; its mode is put back.
+def representation_of_zeros(
+    backbone: nn.Module, image_channels: int, image_size: int | Sequence[int] = 32
+) -> torch.Tensor:
+    """What a backbone makes of two blank images in evaluation mode; its mode is put back.
 
     Args:
         backbone: A module ``[N, C, H, W] -> [N, F]``.
-        image: ``[N, C, H, W]``.
+        image_channels: C.
+        image_size: H and W, or both.
     """
+    shape = [image_size] * 2 if isinstance(image_size, int) else list(image_size)
+    like = next(backbone.parameters(), torch.zeros(()))
+    image = torch.zeros(2, image_channels, *shape, dtype=like.dtype, device=like.device)
     training = {module: module.training for module in backbone.modules()}
     backbone.eval()
     try:
@@ -116,12 +119,18 @@ def feature_size(backbone: nn.Module, image_channels: int) -> int:
         image_channels: C.
 
     Raises:
-        ValueError: If the backbone does not give a matrix.
+        ValueError: If the backbone does not tell its ``num_features`` and cannot be tried out.
     """
     size = getattr(backbone, "num_features", None)
-    if isinstance(size, int) and hasattr(backbone, "default_cfg"):
+    if isinstance(size, int):
         return getattr(backbone, "head_hidden_size", size) or size
-    output = feature_matrix(backbone, torch.zeros(2, image_channels, 32, 32))
+    try:
+        output = representation_of_zeros(backbone, image_channels)
+    except RuntimeError as error:
+        raise ValueError(
+            f"the backbone does not take images of [2, {image_channels}, 32, 32] ({error}); give "
+            "it an attribute num_features, the F of its output [N, F]"
+        ) from error
     if output.ndim != 2:
         raise ValueError(
             f"a backbone must map images [N, C, H, W] to [N, F], got {tuple(output.shape)}; "
