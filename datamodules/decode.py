@@ -1,6 +1,5 @@
 """Reading one image file, whatever is in it."""
 
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -33,12 +32,9 @@ def read_image(path: str | Path, channels: int = 3) -> Tensor:
             million pixels) that it may be meant to exhaust the memory.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            warnings.simplefilter("ignore", UserWarning)  # of broken EXIF blocks
-            with Image.open(path) as file:
-                upright = ImageOps.exif_transpose(file)
-                array = np.array(to_8_bit(upright, "L" if channels == 1 else "RGB"))
+        with Image.open(path) as file:
+            upright = ImageOps.exif_transpose(file)
+            array = np.array(to_8_bit(upright, "L" if channels == 1 else "RGB"))
     except Exception as error:  # decoders raise nearly anything
         if isinstance(error, FileNotFoundError):
             raise

@@ -17,7 +17,7 @@ from .color import Change
 from .geometry import Framing, Images, frame_whole, to_unit
 from .seeding import Draws
 
-_CHUNK = 1 << 18  # numbers in a piece of a batch that stays in a CPU's cache
+_CHUNK = 1 << 19  # numbers in a piece of a batch that stays in a CPU's cache
 
 
 class Views(ABC):

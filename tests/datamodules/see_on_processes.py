@@ -1,0 +1,78 @@
+"""Record what each process of a run sees; started by torchrun in `test_processes.py`."""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import pytorch_lightning as pl
+import torch
+from metaug.datamodules import InMemorySource, MultiViewDataModule, Splits
+from pytorch_lightning.callbacks import Callback
+
+
+class Noise(MultiViewDataModule):
+    def load(self):
+        generator = torch.Generator().manual_seed(1)
+        images = torch.randint(0, 256, (21, 3, 8, 8), dtype=torch.uint8, generator=generator)
+        source = InMemorySource(images, torch.arange(21) % 3, list("abc"))
+        return Splits(train=source, val=source)
+
+
+class Recorder(pl.LightningModule):
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(1))
+        self.train_seen, self.val_seen = [], []
+
+    def training_step(self, batch, batch_idx):
+        sums = sum(view.double().sum((1, 2, 3)) for view in batch.views)
+        images = sorted(zip(batch.index.tolist(), sums.tolist(), strict=True))
+        self.train_seen.append([self.current_epoch, batch_idx, images])
+        return (self.weight * 0).sum()
+
+    def validation_step(self, batch, batch_idx):
+        self.val_seen += batch.index.tolist()
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+
+class Stop(Callback):
+    def __init__(self, path):
+        self.path = path
+
+    def on_train_batch_end(self, trainer, module, outputs, batch, batch_idx):
+        if (trainer.current_epoch, batch_idx) == (1, 1):
+            trainer.save_checkpoint(self.path)
+            trainer.should_stop = True
+
+
+def see(folder, mode):
+    """Run once: to the end, up to the middle of an epoch, or from there on."""
+    world_size = int(os.environ.get("WORLD_SIZE", "1"))
+    checkpoint = Path(folder) / "stopped.ckpt"
+    module = Recorder()
+    trainer = pl.Trainer(
+        max_epochs=3,
+        accelerator="cpu",
+        devices=world_size,
+        strategy="ddp" if world_size > 1 else "auto",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        limit_val_batches=0 if mode == "resume" else 1.0,
+        callbacks=[Stop(checkpoint)] if mode == "stop" else [],
+        default_root_dir=folder,
+    )
+    data = Noise(image_size=8, batch_size=4 // world_size, num_workers=0)
+    trainer.fit(module, datamodule=data, ckpt_path=checkpoint if mode == "resume" else None)
+    return {"train": module.train_seen, "val": module.val_seen}
+
+
+if __name__ == "__main__":
+    seen = {mode: see(sys.argv[1], mode) for mode in ("whole", "stop", "resume")}
+    path = Path(sys.argv[1]) / f"seen-{os.environ['RANK']}.json"
+    path.write_text(json.dumps(seen))
