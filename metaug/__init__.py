@@ -10,6 +10,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from metaug.lightning_tree import use_lightning
+
 if TYPE_CHECKING:
     from metaug.callbacks import KNNProbe, LinearProbe
     from metaug.datamodules import MultiViewBatch
@@ -32,7 +34,14 @@ _ROOM_OF = {
 }
 _ROOMS = ("callbacks", "datamodules", "lightning_modules")
 
-__all__ = ["KNNProbe", "LinearProbe", "MetAug", "MultiViewBatch", "__version__"]
+__all__ = [
+    "KNNProbe",
+    "LinearProbe",
+    "MetAug",
+    "MultiViewBatch",
+    "__version__",
+    "use_lightning",
+]
 
 
 def __getattr__(name: str) -> Any:

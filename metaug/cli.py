@@ -42,6 +42,7 @@ options:
   --ckpt_path FILE   resume from, or evaluate, a checkpoint; `last` finds the newest of this config
 
 A mistake of yours ends with a short message; METAUG_TRACEBACK=1 shows where it was found.
+METAUG_LIGHTNING=1 uses `lightning.pytorch` for `pytorch_lightning`, for callbacks written for it.
 
   metaug fit --config digits.yaml                      first run, a minute or two on a CPU
   metaug fit --config digits.yaml --config simclr.yaml the same with an overlay
@@ -81,6 +82,8 @@ def _run(given: list[str]) -> int:
         return _configs(given[1:])
     if command not in TRAINER_COMMANDS:
         raise ValueError(_wrong_command(given))
+    if os.environ.get("METAUG_LIGHTNING"):
+        metaug.use_lightning()
     from metaug.trainer_cli import MetAugCLI  # takes seconds: torch, Lightning
 
     MetAugCLI(args=[given[0], *configs_first(given[1:])])

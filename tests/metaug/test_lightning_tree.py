@@ -1,0 +1,62 @@
+"""`use_lightning()` in a fresh process, for it must come before `pytorch_lightning`."""
+
+import subprocess
+import sys
+
+import pytest
+
+pytest.importorskip("lightning", reason="pip install '.[plugins]'")
+
+FIT = """
+import metaug
+metaug.use_lightning()
+metaug.use_lightning()  # once more does no harm
+import lightning.pytorch as L
+from metaug.callbacks import KNNProbe
+from metaug.datamodules import DigitsDataModule
+from metaug.lightning_modules import Encoder, MetAug
+
+import pytorch_lightning.callbacks.model_checkpoint as aliased
+import lightning.pytorch.callbacks.model_checkpoint as meant
+assert aliased is meant and meant.__name__ == meant.__spec__.name
+assert issubclass(MetAug, L.LightningModule) and issubclass(KNNProbe, L.Callback)
+
+encoder = Encoder(
+    small_images=True, image_channels=1,
+    backbone_args={"layers": [1, 1, 1, 1], "channels": [8, 8, 8, 8]},
+)
+trainer = L.Trainer(
+    max_epochs=1, limit_train_batches=2, logger=False, accelerator="cpu",
+    callbacks=[KNNProbe(k=5)], enable_checkpointing=False,
+)
+trainer.fit(MetAug(encoder), datamodule=DigitsDataModule(batch_size=8, labels_per_class=2))
+assert trainer.global_step == 2 and "val/knn_top1" in trainer.callback_metrics
+"""
+TOO_LATE = """
+import pytorch_lightning, metaug
+try:
+    metaug.use_lightning()
+except RuntimeError as error:
+    assert "call metaug.use_lightning() first" in str(error)
+else:
+    raise SystemExit("no error")
+"""
+COMMAND = """
+import os, sys
+os.environ["METAUG_LIGHTNING"] = "1"
+from metaug.cli import main
+try:
+    main(["fit", "--config", "digits.yaml", "--print_config"])
+except SystemExit as stop:
+    assert stop.code == 0
+import lightning.pytorch, metaug.trainer_cli
+assert issubclass(metaug.trainer_cli.MetAugCLI, lightning.pytorch.cli.LightningCLI)
+"""
+
+
+@pytest.mark.parametrize("script", [FIT, TOO_LATE, COMMAND], ids=["fit", "too late", "command"])
+def test_in_a_fresh_process(script, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=200
+    )
+    assert done.returncode == 0, done.stderr
