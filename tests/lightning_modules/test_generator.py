@@ -1,0 +1,53 @@
+"""The augmentation generator: one MLP per view, unit norm, checked sizes."""
+
+import itertools
+
+import pytest
+import torch
+from metaug.lightning_modules import AugmentationGenerator
+from torch import nn
+from torch.nn import functional
+
+FEATURES = functional.normalize(torch.arange(60.0).sin().view(5, 3, 4), dim=-1)
+
+
+@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize("residual", [False, True])
+def test_equals_the_networks_view_by_view(shared, residual):
+    generator = AugmentationGenerator(4, 3, 8, shared=shared, residual=residual)
+    assert len(generator.networks) == (1 if shared else 3)
+    augmented = generator(FEATURES)
+    for view in range(3):
+        output = generator.networks[0 if shared else view](FEATURES[:, view])
+        expected = FEATURES[:, view] + output if residual else output
+        expected = expected / expected.norm(dim=1, keepdim=True)
+        torch.testing.assert_close(augmented[:, view], expected)
+
+
+@pytest.mark.parametrize("layers", [1, 2, 4])
+def test_width_and_depth(layers):
+    network = AugmentationGenerator(4, 2, hidden_dim=7, num_layers=layers).networks[1]
+    linear = [each for each in network if isinstance(each, nn.Linear)]
+    sizes = [4] + [7] * (layers - 1) + [4]
+    assert [(each.in_features, each.out_features) for each in linear] == list(
+        itertools.pairwise(sizes)
+    )
+    assert sum(isinstance(each, nn.ReLU) for each in network) == layers - 1
+
+
+def test_norm():
+    network = AugmentationGenerator(4, 2, norm=True).networks[0]
+    assert any(isinstance(each, nn.BatchNorm1d) for each in network)
+
+
+@pytest.mark.parametrize("shape", [(5, 2, 4), (5, 3, 6), (5, 4)])
+def test_wrong_features(shape):
+    with pytest.raises(ValueError, match=r"built for features \[N, 3 views, 4\], got \[5, "):
+        AugmentationGenerator(4, 3)(torch.rand(shape))
+
+
+def test_wrong_settings():
+    with pytest.raises(ValueError, match="at least 2 views, got num_views=1"):
+        AugmentationGenerator(num_views=1)
+    with pytest.raises(ValueError, match="at least 1 layer, got 0"):
+        AugmentationGenerator(num_layers=0)

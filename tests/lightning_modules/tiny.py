@@ -1,0 +1,88 @@
+"""Small models, fixed data and a quiet trainer for the tests of this room."""
+
+import pytorch_lightning as pl
+import torch
+from metaug.lightning_modules import (
+    AugmentationGenerator,
+    Encoder,
+    MarginRegularization,
+    MetAug,
+    MetAugObjective,
+    OptimizerSettings,
+)
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+CONSTANT = OptimizerSettings(name="momentum", lr=0.05, schedule="constant")
+
+
+def backbone(norm: bool = False) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(1, 4, 3, stride=2, padding=1),
+        nn.BatchNorm2d(4) if norm else nn.Identity(),
+        nn.GELU(),
+        nn.AdaptiveAvgPool2d(2),
+        nn.Flatten(),
+    )
+
+
+def tiny_encoder(norm: bool = False, seed: int = 0) -> Encoder:
+    torch.manual_seed(seed)
+    return Encoder(backbone(norm), image_channels=1, projection_dim=8, projection_norm=norm)
+
+
+def tiny_metaug(norm: bool = False, **settings) -> MetAug:
+    """MetAug of a tiny encoder; ``settings`` replace arguments."""
+    encoder = settings.pop("encoder", None) or tiny_encoder(norm)
+    defaults = {
+        "objective": MetAugObjective(margin=MarginRegularization()),
+        "generator": AugmentationGenerator(8, 2, 16),
+        "encoder_optimizer": CONSTANT,
+        "generator_optimizer": CONSTANT,
+    }
+    return MetAug(encoder, **{**defaults, **settings})
+
+
+def examples(count: int = 16, views: int = 2) -> list[tuple[Tensor, list[Tensor], int]]:
+    """(index, views, target), as solo-learn has it."""
+    generator = torch.Generator().manual_seed(7)
+    shared = torch.randn(count, 1, 8, 8, generator=generator)
+    noise = torch.randn(views, *shared.shape, generator=generator)
+    return [
+        (torch.tensor(i), [shared[i] + 0.5 * each[i] for each in noise], i % 3)
+        for i in range(count)
+    ]
+
+
+def loader(count: int = 16, batch_size: int = 4, **settings) -> DataLoader:
+    return DataLoader(examples(count, **settings), batch_size)
+
+
+class Trace(pl.Callback):
+    """What happened in each batch: learning rates and logged values."""
+
+    def __init__(self) -> None:
+        self.rates: list[list[float]] = []
+        self.logged: list[dict[str, float]] = []
+
+    def on_train_batch_start(self, trainer, *args):
+        self.rates.append([each.param_groups[0]["lr"] for each in trainer.optimizers])
+
+    def on_train_batch_end(self, trainer, *args):
+        self.logged.append({name: float(v) for name, v in trainer.callback_metrics.items()})
+
+
+def fit(module: pl.LightningModule, data=None, **settings) -> pl.Trainer:
+    """Train on the CPU without files or bars; one epoch unless ``settings`` say more."""
+    defaults = {
+        "accelerator": "cpu",
+        "max_epochs": 1,
+        "logger": False,
+        "enable_checkpointing": False,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+    }
+    checkpoint = settings.pop("ckpt_path", None)
+    trainer = pl.Trainer(**{**defaults, **settings})
+    trainer.fit(module, loader() if data is None else data, ckpt_path=checkpoint)
+    return trainer
