@@ -3,12 +3,12 @@
 import os
 import platform
 import subprocess
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import torch
 
-PACKAGES = ("torch", "torchvision", "kornia", "lightly", "timm")
+PACKAGES = ("torch", "torchvision", "pytorch-lightning", "kornia", "lightly", "timm")
 
 
 def describe_machine(command: str) -> list[str]:
@@ -20,7 +20,7 @@ def describe_machine(command: str) -> list[str]:
         check=False,
         cwd=Path(__file__).parent,
     ).stdout.strip()
-    versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+    versions = ", ".join(f"{name} {_version(name)}" for name in PACKAGES)
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
     return [
         f"- command: `{command}`",
@@ -28,6 +28,13 @@ def describe_machine(command: str) -> list[str]:
         f"- machine: {processor()}, {os.cpu_count()} CPUs, {device}, {platform.system()}",
         f"- versions: Python {platform.python_version()}, {versions}",
     ]
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "(absent)"
 
 
 def processor() -> str:

@@ -1,0 +1,44 @@
+"""Worker: the head alone, whole or in blocks of rows."""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import torch
+from metaug.lightning_modules import AugmentationGenerator, MarginRegularization, MetAugObjective
+from metaug.lightning_modules import batch_objective as blocks
+from metaug.lightning_modules.meta_gradient import Head
+from torch.nn.functional import normalize
+
+from .memory import PeakMemory
+
+
+def main() -> None:
+    """Evaluate once to warm up on few instances, then on all."""
+    out, count, way, device = sys.argv[1:]
+    if way == "whole":
+        blocks.MAX_SIMILARITIES = 2**62
+    torch.manual_seed(0)
+    place = torch.device(device)
+    generator = AugmentationGenerator().to(place)
+    objective = MetAugObjective(margin=MarginRegularization())
+
+    def evaluate(instances: int) -> int:
+        features = normalize(torch.randn(instances, 2, 128, device=place), dim=-1)
+        batch = blocks.BatchObjective(objective, generator, instances, 2)
+        point = Head(batch.inner, list(generator.parameters())).at(features, second_order=True)
+        float(sum(mix.sum() for mix in point.mixed(torch.randn_like(features))))
+        return len(batch.blocks)
+
+    evaluate(16)
+    with PeakMemory(place) as memory:
+        start = time.perf_counter()
+        number = evaluate(int(count))
+        elapsed = time.perf_counter() - start
+    result = {"time": elapsed, "memory": memory.peak, "blocks": number}
+    Path(out).write_text(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()
