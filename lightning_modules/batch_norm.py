@@ -40,8 +40,14 @@ class DistributedBatchNorm(_BatchNorm):
     normalisation, as in timm's ``BatchNormAct2d``.
     """
 
-    drop: nn.Module | None = None
-    act: nn.Module | None = None
+    drop: nn.Module | None
+    act: nn.Module | None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # not class attributes: these would hide the modules of the same name
+        self.drop = None
+        self.act = None
 
     def _check_input_dim(self, input: Tensor) -> None:
         if input.dim() < 2:
