@@ -9,7 +9,7 @@ from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.trainer.states import TrainerFn
 from pytorch_lightning.utilities.rank_zero import rank_zero_warn
 
-from .feature_store import FeatureStore
+from .feature_store import FeatureStore, loop_loader
 from .features import Features
 
 
@@ -78,6 +78,19 @@ class EvaluationCallback(Callback):
             self.warn_once(
                 f"{self.title} never runs: there is no validation loop. Give the module a "
                 "validation_step and a validation loader, or pass queries=."
+            )
+
+    def applies(self, trainer: pl.Trainer) -> bool:
+        """Whether the data has what this callback looks at."""
+        return True
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Say so if the validation loop turns out to have no images."""
+        empty = trainer.enable_validation and loop_loader(trainer) is None
+        if self.queries is None and empty and self.applies(trainer):
+            self.warn_once(
+                f"{self.title} never runs: the validation loader has no images. Split some off for "
+                "validation, or pass queries=."
             )
 
     def on_validation_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

@@ -88,7 +88,11 @@ class FeatureStore:
 
 
 def loop_loader(trainer: pl.Trainer) -> Any:
-    """The first loader of the validation (test) loop; None before there is one."""
+    """The first loader of the validation (test) loop; None if it has none."""
+    if trainer.training and trainer.enable_validation and trainer.val_dataloaders is None:
+        trainer.validating = True  # Lightning has not come to it yet
+        trainer.fit_loop.epoch_loop.val_loop.setup_data()
+        trainer.training = True
     loader: Any = trainer.test_dataloaders if trainer.testing else trainer.val_dataloaders
     while isinstance(loader, list | tuple | dict):
         if not loader:

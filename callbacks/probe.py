@@ -99,11 +99,15 @@ class Probe(EvaluationCallback):
             self.bank_size, self.query_size = int(sizes[0]), int(sizes[1])
         return scores
 
+    def applies(self, trainer: pl.Trainer) -> bool:
+        """Whether there are labels to learn from."""
+        return self.bank is not None or not unlabelled(trainer)
+
     def wanted(self, trainer: pl.Trainer) -> bool:
         """Whether to evaluate in the present loop; unlabelled data is skipped with one warning."""
         if not super().wanted(trainer):
             return False
-        if self.bank is None and unlabelled(trainer):
+        if not self.applies(trainer):
             self.warn_once(f"{self.name} is skipped: the data has no labels.")
             return False
         return True

@@ -13,7 +13,7 @@ from torch import Tensor
 from .feature_store import loop_loader
 from .features import Features, extract
 from .figures import is_trial, run_directory, written_files
-from .probe import Probe, unlabelled
+from .probe import Probe
 
 RAW, UNTRAINED, TRAINED = "raw pixels", "untrained encoder", "trained encoder"
 
@@ -96,7 +96,7 @@ def score_names(trainer: pl.Trainer) -> list[str]:
 
 def _loaders(trainer: pl.Trainer, probe: Probe) -> list[tuple[Any, int | None]] | None:
     """Loaders of a probe's bank and queries, with the batches to read; None if it cannot run."""
-    if probe.bank is None and unlabelled(trainer):
+    if not probe.applies(trainer):
         return None
     if probe.queries is not None:
         queries: tuple[Any, int | None] = probe.queries, None

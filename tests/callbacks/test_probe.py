@@ -88,6 +88,17 @@ def test_a_probe_that_cannot_run_says_so(tmp_path):
         fit(tmp_path, [KNNProbe(bank=loader(TRAIN))], kind=TinyModule)
 
 
+@pytest.mark.filterwarnings("ignore:Total length of `list` across ranks is zero")
+def test_an_empty_validation_set_says_so(tmp_path):
+    class NoValidation(Data):
+        def val_dataloader(self):
+            return []
+
+    trainer = quiet_trainer(tmp_path, callbacks=[KNNProbe(k=20)])
+    with pytest.warns(UserWarning, match=r"val/knn_top1 never runs: .* no images"):
+        trainer.fit(tiny_module(), datamodule=NoValidation(10))
+
+
 def test_no_bank_is_an_error_with_a_cure(tmp_path):
     with pytest.raises(ValueError, match=r"bank_dataloader.*bank="):
         fit(tmp_path, [KNNProbe()])

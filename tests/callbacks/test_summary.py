@@ -74,6 +74,13 @@ def test_the_table_fits_with_many_probes():
     assert "knn_k20" in captured.get()
 
 
+def test_baselines_do_not_wait_for_the_first_validation(tmp_path):
+    summary = Summary()
+    trainer, _ = fit(tmp_path, [*probes(), summary], max_epochs=4, check_val_every_n_epoch=2)
+    assert summary.scores[RAW]["val/linear_top1"] > 0.7
+    assert trainer.callback_metrics["val/linear_top1"] > 0.7
+
+
 def test_a_limited_validation_is_limited_for_the_baselines_too(tmp_path):
     summary = Summary()
     probe = KNNProbe(k=5, bank=loader(digits(0, 100)))
