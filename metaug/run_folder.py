@@ -10,6 +10,8 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.cli import SaveConfigCallback
 from pytorch_lightning.loggers import Logger, WandbLogger
 
+from metaug.callbacks import run_directory
+
 
 def runs_folder(trainer: Trainer) -> Path | None:
     """The folder that holds the runs of this config, or None for a trainer without a logger."""
@@ -17,15 +19,6 @@ def runs_folder(trainer: Trainer) -> Path | None:
         return None
     logger = trainer.loggers[0]
     return Path(logger.save_dir or trainer.default_root_dir) / str(logger.name)
-
-
-def run_folder(trainer: Trainer) -> Path | None:
-    """The folder of this run, beside whose `checkpoints` everything is written, or None."""
-    runs = runs_folder(trainer)
-    if runs is None:
-        return None
-    version = trainer.loggers[0].version
-    return runs / (version if isinstance(version, str) else f"version_{version}")
 
 
 def fix_versions(loggers: Iterable[Logger]) -> None:
@@ -74,8 +67,8 @@ class SaveRunConfig(SaveConfigCallback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write `config.yaml` on the first process; a wandb run gets it as its file too."""
-        folder = run_folder(trainer)
-        if folder is None or not trainer.is_global_zero:
+        folder = run_directory(trainer)
+        if not trainer.loggers or not trainer.is_global_zero:
             return
         text = self.parser.dump(self.config, skip_none=False)
         folder.mkdir(parents=True, exist_ok=True)

@@ -8,7 +8,7 @@ from PIL import Image
 from torchvision.datasets import CIFAR10
 
 
-def image_folder(root: Path, *, per_class: int = 8, size: int = 32) -> Path:
+def image_folder(root: Path, *, per_class: int = 100, size: int = 16) -> Path:
     """PNGs in `train/<class>` and `test/<class>`."""
     random = np.random.default_rng(0)
     for part in ("train", "test"):
