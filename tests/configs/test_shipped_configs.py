@@ -102,7 +102,7 @@ def test_overlays_compose_and_do_what_they_say(capsys):
     assert (run / "export" / "model.safetensors").is_file()
     assert (run / "report.html").is_file()
 
-    evaluate = ["--config", "digits.yaml", "--ckpt_path=last", *SMALL]
+    evaluate = [*base, "--ckpt_path=last", *SMALL]
     assert main(["test", *evaluate]) == 0
     assert "test/knn_top1" in capsys.readouterr().out
     assert main(["predict", *evaluate, "--config", "features.yaml"]) == 0
