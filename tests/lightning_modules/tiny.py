@@ -1,5 +1,7 @@
 """Small models, fixed data and a quiet trainer for the tests of this room."""
 
+import warnings
+
 import pytorch_lightning as pl
 import torch
 from metaug.lightning_modules import (
@@ -84,5 +86,10 @@ def fit(module: pl.LightningModule, data=None, **settings) -> pl.Trainer:
     }
     checkpoint = settings.pop("ckpt_path", None)
     trainer = pl.Trainer(**{**defaults, **settings})
-    trainer.fit(module, loader() if data is None else data, ckpt_path=checkpoint)
+    with warnings.catch_warnings():
+        # MetAug has a validation step for the sake of its probes; these tests have no such data
+        warnings.filterwarnings("ignore", ".*have no `val_dataloader`")
+        # weights after the step are what a checkpoint is for
+        warnings.filterwarnings("ignore", "Using ModelCheckpoint with manual optimization")
+        trainer.fit(module, loader() if data is None else data, ckpt_path=checkpoint)
     return trainer

@@ -1,0 +1,122 @@
+"""What cannot be trained is refused with the value and the cure."""
+
+from types import SimpleNamespace
+
+import pytest
+import pytorch_lightning as pl
+import torch
+from metaug.lightning_modules import (
+    AugmentationGenerator,
+    EngineError,
+    MemoryBank,
+    MetaStep,
+    NonFiniteLossError,
+    PerViewEncoder,
+)
+from pytorch_lightning.callbacks import ModelCheckpoint
+from torch.nn.utils.parametrizations import weight_norm
+from torch.utils.data import DataLoader
+
+from .tiny import examples, fit, loader, tiny_encoder, tiny_metaug
+
+
+def test_views_of_data_and_model():
+    with pytest.raises(ValueError, match="has 3 views of each image, the generator has 2; set"):
+        fit(tiny_metaug(), loader(views=3))
+    per_view = PerViewEncoder([tiny_encoder() for _ in range(2)])
+    with pytest.raises(ValueError, match="has 3 views of each image, the encoder has 2; set"):
+        fit(tiny_metaug(encoder=per_view, generator=None), loader(views=3))
+    with pytest.raises(ValueError, match="encoder has 2 views, the generator num_views=3"):
+        tiny_metaug(encoder=per_view, generator=AugmentationGenerator(8, 3))
+
+
+def test_views_of_a_data_module_are_compared_before_training():
+    class ThreeViews(pl.LightningDataModule):
+        num_views = 3
+
+        def train_dataloader(self):
+            raise AssertionError("too late")
+
+    with pytest.raises(
+        ValueError, match="the data have 3 views of each image, the generator has 2"
+    ):
+        fit(tiny_metaug(), ThreeViews())
+
+
+def test_sizes_of_encoder_and_generator():
+    with pytest.raises(ValueError, match="projection_dim is 8, the generator's feature_dim is 9"):
+        tiny_metaug(generator=AugmentationGenerator(9, 2))
+
+
+@pytest.mark.parametrize(
+    "encoder", [lambda: tiny_encoder(), lambda: PerViewEncoder([tiny_encoder(True)] * 2)]
+)
+def test_a_batch_of_one(encoder):
+    with pytest.raises(
+        ValueError, match="a batch of 1 instance has no negatives; use a batch of 2"
+    ):
+        fit(tiny_metaug(encoder=encoder()), loader(2, 1))
+
+
+def test_a_foreign_batch():
+    batches = DataLoader([row[1][0] for row in examples(8)], 4)
+    with pytest.raises(TypeError, match=r"must be MultiViewBatch.*got Tensor\[4, 1, 8, 8\]"):
+        fit(tiny_metaug(), batches)
+
+
+def test_an_engine_that_cannot_handle_the_encoder():
+    encoder = tiny_encoder()
+    weight_norm(encoder.projection[0])
+    with pytest.raises(EngineError, match=r"'exact' needs forward-mode.*Use engine 'lookahead'"):
+        fit(tiny_metaug(encoder=encoder, meta=MetaStep(engine="exact")))
+    fit(tiny_metaug(encoder=encoder, meta=MetaStep(engine="lookahead")))
+
+
+@pytest.mark.parametrize("precision", ["16-mixed", "16-true", "bf16-true"])
+def test_refused_precisions(precision):
+    """Lightning itself turns 16-mixed into bf16-mixed on a CPU, so the trainer is a stand-in."""
+    model = tiny_metaug()
+    model._trainer = SimpleNamespace(precision=precision, datamodule=None)
+    with pytest.raises(ValueError, match=f"precision {precision} .* use precision: bf16-mixed"):
+        model._check_run()
+
+
+class Poison(pl.Callback):
+    """Sets a weight to NaN before the third batch."""
+
+    def on_train_batch_start(self, trainer, module, batch, batch_idx):
+        if trainer.global_step == 2:
+            with torch.no_grad():
+                next(module.encoder.parameters()).fill_(torch.nan)
+
+
+@pytest.mark.parametrize("saved", [False, True])
+def test_a_loss_that_is_not_finite(saved, tmp_path):
+    callbacks = [Poison()]
+    if saved:
+        callbacks.append(ModelCheckpoint(tmp_path, "step{step}", every_n_train_steps=1))
+    with pytest.raises(NonFiniteLossError) as caught:
+        fit(tiny_metaug(), callbacks=callbacks, enable_checkpointing=saved)
+    message = str(caught.value)
+    assert "the loss is nan at step 2; not finite: contrastive loss" in message
+    assert "Lower the learning rate, add warm-up or set clip_norm" in message
+    if saved:
+        assert f"resume from {tmp_path}" in message
+        assert "step=2" in message
+    else:
+        assert "no checkpoint was written yet" in message
+
+
+def test_the_memory_bank_needs_sizes_and_indices():
+    with pytest.raises(
+        ValueError, match=r"must know the number of training images .* num_instances"
+    ):
+        fit(tiny_metaug(memory_bank=MemoryBank(4)))
+    batches = DataLoader([(row[1], row[2]) for row in examples()], 4)
+    with pytest.raises(ValueError, match=r"needs the dataset index .* yield MultiViewBatch"):
+        fit(tiny_metaug(memory_bank=MemoryBank(4, num_instances=16)), batches)
+
+
+def test_clip_norm_is_positive():
+    with pytest.raises(ValueError, match=r"clip_norm must be greater than 0, got 0.0; null for no"):
+        tiny_metaug(clip_norm=0.0)
