@@ -111,10 +111,11 @@ class GeneratorMonitor(Callback):
 
     Args:
         max_images: most instances of the batch looked at.
-        every_n_epochs: epochs between drawings; the last epoch is always drawn.
+        every_n_epochs: epochs between drawings, a second or two each; the last epoch is always
+            drawn.
     """
 
-    def __init__(self, max_images: int = 512, every_n_epochs: int = 1) -> None:
+    def __init__(self, max_images: int = 512, every_n_epochs: int = 5) -> None:
         if every_n_epochs < 1:
             raise ValueError(f"every_n_epochs={every_n_epochs} must be 1 or above.")
         if max_images < 2:

@@ -145,7 +145,7 @@ class Report(Callback):
     """Writes `<run>/report.html` after a fit, a validation or a test.
 
     Scores, curves and other figures, configuration, versions and command on one page that can be
-    sent or kept. Put it after the callbacks that draw, and before `Summary`.
+    sent or kept.
 
     Args:
         title: heading of the page; the run's folder if None.

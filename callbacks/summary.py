@@ -58,8 +58,10 @@ class Summary(Callback):
                 bank, queries = (known[id(loader)] for loader, _ in loaders)
                 self.scores[row] |= probe.score(trainer, bank, queries, fresh=True)
 
-    def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Print the table and the files."""
+    def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Print the table and the files, after all callbacks wrote theirs."""
+        if stage != "fit":
+            return
         self.files = files_of(trainer)
         self.scores = self.rows(trainer)
         if trainer.is_global_zero and not is_trial(trainer):

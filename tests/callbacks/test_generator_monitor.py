@@ -24,7 +24,7 @@ def test_similarities_are_those_of_the_loop():
 
 
 def test_generator_is_drawn_logged_and_remembered(tmp_path):
-    monitor = GeneratorMonitor()
+    monitor = GeneratorMonitor(every_n_epochs=1)
     trainer, watched = fit_metaug(tmp_path, [monitor])
     assert [path.name for path in monitor.written] == ["generator.png"]
     assert -1 <= trainer.callback_metrics["generator/cosine"] <= 1

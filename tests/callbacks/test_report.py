@@ -10,7 +10,7 @@ from .tiny import quiet_trainer
 
 
 def test_the_page_is_whole_and_needs_nothing_else(tmp_path):
-    callbacks = [*probes(), TrainingCurves(), FeatureMap(), Report(), Summary()]
+    callbacks = [*probes(), TrainingCurves(), FeatureMap(), Summary(), Report()]
     trainer, _ = fit(tmp_path, callbacks)
     page = (tmp_path / "report.html").read_text()
     assert page.count('src="data:image/png;base64,') == 2

@@ -1,6 +1,6 @@
 import pytest
 import torch
-from metaug.callbacks import KNNProbe, LinearProbe, Summary
+from metaug.callbacks import KNNProbe, LinearProbe, Report, Summary
 from metaug.callbacks.summary import RAW, TRAINED, UNTRAINED, raw_pixels, rich_table, score_table
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import CSVLogger
@@ -13,7 +13,9 @@ from .tiny import digits, loader, quiet_trainer, tiny_module
 def test_baselines_are_measured_before_training_and_printed(tmp_path, capsys):
     summary, watched = Summary(), probes()
     module = tiny_module()
-    trainer = quiet_trainer(tmp_path, callbacks=[*watched, summary], logger=CSVLogger(tmp_path))
+    trainer = quiet_trainer(
+        tmp_path, callbacks=[summary, *watched, Report()], logger=CSVLogger(tmp_path)
+    )
     with torch.no_grad():
         untrained = LinearProbe(bank=loader(TRAIN))
         module.eval()
@@ -31,6 +33,7 @@ def test_baselines_are_measured_before_training_and_printed(tmp_path, capsys):
     assert max(len(line) for line in table.splitlines()) <= 80
     assert "trained encoder" in table
     assert "lightning_logs" in table
+    assert "report.html" in table
 
 
 def test_raw_pixels_are_a_representation_of_bounded_size():
