@@ -126,6 +126,13 @@ class MetAug(pl.LightningModule):
 
     # Lightning's hooks
 
+    @property
+    def hparams_initial(self) -> Any:
+        """What loggers show: the recipe without the name of the function that follows it."""
+        initial = super().hparams_initial
+        initial.pop("_instantiator", None)
+        return initial
+
     def setup(self, stage: str) -> None:
         """Check the run's settings, size the memory bank, join BatchNorm over processes."""
         self._check_run()

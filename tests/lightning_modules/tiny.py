@@ -57,7 +57,8 @@ def examples(count: int = 16, views: int = 2) -> list[tuple[Tensor, list[Tensor]
 
 
 def loader(count: int = 16, batch_size: int = 4, **settings) -> DataLoader:
-    return DataLoader(examples(count, **settings), batch_size)
+    # a generator of its own, as in MetAug's data modules: an epoch's start draws a seed
+    return DataLoader(examples(count, **settings), batch_size, generator=torch.Generator())
 
 
 class Trace(pl.Callback):
