@@ -11,7 +11,7 @@ from metaug.lightning_modules import batch_objective as blocks
 from metaug.lightning_modules.meta_gradient import Head
 from torch.nn.functional import normalize
 
-from .memory import PeakMemory
+from ..memory import PeakMemory
 
 
 def main() -> None:
