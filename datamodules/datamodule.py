@@ -218,8 +218,6 @@ class MultiViewDataModule(pl.LightningDataModule):
             rank=rank,
             world_size=world_size,
         )
-        if self.trainer is not None:
-            sampler.set_epoch(self.trainer.current_epoch)
         workers = self._workers(source)
         return TrainLoader(
             dataset,

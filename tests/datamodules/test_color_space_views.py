@@ -26,6 +26,15 @@ def test_conversion_is_scikit_images(images, space, convert, dtype, tolerance):
     torch.testing.assert_close(to_rgb(result, space), rgb, atol=1e-3, rtol=0)
 
 
+def test_normalisation_is_the_published_one():
+    """CMC scales L from 0..100, a from -86.183..98.233 and b from -107.857..94.478 to -1..1."""
+    ends = torch.tensor([[0, -86.183, -107.857], [100, 98.233, 94.478]])
+    scaled = (ends - torch.tensor(CENTER["lab"])) / torch.tensor(SPREAD["lab"])
+    torch.testing.assert_close(scaled, torch.tensor([[-1.0] * 3, [1.0] * 3]), atol=1e-6, rtol=0)
+    assert CENTER["ycbcr"] == (116.151, 121.080, 132.342)
+    assert SPREAD["ycbcr"] == (109.500, 111.855, 111.964)
+
+
 @pytest.mark.parametrize("space", ["lab", "ycbcr"])
 def test_views_are_the_channels_of_one_crop(images, space):
     seeds = sample_seeds(0, 0, torch.arange(4))

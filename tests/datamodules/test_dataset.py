@@ -64,9 +64,9 @@ def test_threads_do_not_change_views(toy):
     threads = torch.get_num_threads()
     try:
         torch.set_num_threads(1)
-        one = collect(toy(instances=8, edge=300, batch_size=8, num_workers=0), epochs=1)
+        one = collect(toy(instances=2, edge=200, batch_size=2, num_workers=0), epochs=1)
         torch.set_num_threads(2)
-        two = collect(toy(instances=8, edge=300, batch_size=8, num_workers=0), epochs=1)
+        two = collect(toy(instances=2, edge=200, batch_size=2, num_workers=0), epochs=1)
     finally:
         torch.set_num_threads(threads)
     assert all(torch.equal(a, b) for key in one for a, b in zip(one[key], two[key], strict=True))

@@ -37,6 +37,7 @@ def test_draws_of_an_image_do_not_depend_on_its_batch():
     for _ in range(3):
         assert torch.equal(whole.uniforms(4)[2:5], part.uniforms(4))
     assert not torch.equal(Draws(seeds, 0).uniform(), Draws(seeds, 1).uniform())
+    assert not torch.equal(whole.uniform(), whole.uniform())
 
 
 def test_uniforms_are_uniform_and_independent():

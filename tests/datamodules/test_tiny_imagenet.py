@@ -15,7 +15,7 @@ def archive(tmp_path, write_images):
     write_images(source / "val" / "images", 6, (8, 8), ".JPEG", seed=9)
     order = ["n03", "n01", "n02", "n02", "n01", "n03"]
     lines = [f"{number:03d}.JPEG\t{wnid}\t0\t0\t7\t7" for number, wnid in enumerate(order)]
-    (source / "val" / "val_annotations.txt").write_text("\n".join(lines) + "\n")
+    (source / "val" / "val_annotations.txt").write_text("\n".join(reversed(lines)) + "\n")
     path = tmp_path / "made" / "tiny-imagenet-200.zip"
     with zipfile.ZipFile(path, "w") as file:
         for member in sorted(source.rglob("*")):
