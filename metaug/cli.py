@@ -5,11 +5,13 @@ before: a config is found by its shipped name from any folder, and configs come 
 arguments, so that an argument on the command line wins over a file wherever it stands.
 """
 
+import json
 import os
 import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -86,7 +88,7 @@ def _run(given: list[str]) -> int:
         metaug.use_lightning()
     from metaug.trainer_cli import MetAugCLI  # takes seconds: torch, Lightning
 
-    MetAugCLI(args=[given[0], *configs_first(given[1:])])
+    MetAugCLI(args=[given[0], *nulls_as_configs(configs_first(given[1:]))])
     return 0
 
 
@@ -113,6 +115,31 @@ def configs_first(options: Sequence[str]) -> list[str]:
         _refuse_broken_yaml(config)
         configs += ["--config", str(config)]
     return configs + others
+
+
+def nulls_as_configs(options: Sequence[str]) -> list[str]:
+    """The options with every `--model.….key null` as an inline config that says the same.
+
+    The parser takes null for the text "None" where components are nested in components. `None`, as
+    wandb's agent writes it, is null too.
+    """
+    result: list[str] = []
+    left = list(options)
+    while left:
+        option = left.pop(0)
+        flag, equals, value = option.partition("=")
+        if not equals and left:
+            value = left[0]
+        if not flag.startswith(("--model.", "--data.")) or value not in ("null", "None"):
+            result.append(option)
+            continue
+        if not equals:
+            left.pop(0)
+        setting: Any = None
+        for key in reversed(flag.removeprefix("--").split(".")):
+            setting = {key: setting}
+        result += ["--config", json.dumps(setting)]
+    return result
 
 
 def _refuse_broken_yaml(config: Path) -> None:

@@ -31,6 +31,7 @@ trainer:
       init_args: {{save_last: true, save_on_exception: true}}
 """
 FIT = ["fit", "--config", "toy.yaml"]
+PART = "--model.init_args.part"
 
 
 @pytest.fixture(autouse=True)
@@ -73,13 +74,23 @@ def test_saved_config_runs_again_and_evaluates():
     assert main([*FIT, "--model.init_args.part.init_args.size=5"]) == 0
     assert main(["fit", "--config", "runs/toy/version_0/config.yaml"]) == 0
     config = yaml.safe_load(Path("runs/toy/version_1/config.yaml").read_text())
-    assert config["model"]["init_args"]["part"]["init_args"] == {"size": 5}
+    assert config["model"]["init_args"]["part"]["init_args"] == {"size": 5, "inner": None}
 
 
 def test_printed_config_is_a_config(capsys):
     assert _print_config([*FIT], capsys) == _print_config(
         ["fit", "--config", "printed.yaml"], capsys
     )
+
+
+@pytest.mark.parametrize("null", [["=null"], ["=None"], ["", "null"]])
+def test_null_reaches_a_component_in_a_component(null, capsys):
+    inner = f"{PART}.init_args.inner"
+    chosen = [f"{inner}=tests.metaug.toy.Part", f"{PART}.init_args.size=3"]
+    config = yaml.safe_load(_print_config([*FIT, *chosen], capsys))
+    assert config["model"]["init_args"]["part"]["init_args"]["inner"]["class_path"]
+    config = yaml.safe_load(_print_config([*FIT, *chosen, inner + null[0], *null[1:]], capsys))
+    assert config["model"]["init_args"]["part"]["init_args"] == {"size": 3, "inner": None}
 
 
 def _print_config(arguments, capsys):
@@ -121,7 +132,6 @@ def test_failure_in_the_middle_leaves_a_checkpoint():
     assert any(file.endswith(".ckpt") for file in files("runs/toy/version_0"))
 
 
-PART = "--model.init_args.part"
 MISTAKES = {
     "arguments are required: fit.data, fit.model; give a config, such as": ["fit"],
     "--trainer.max_ep=3; did you mean 'max_epochs'?": [*FIT, "--trainer.max_ep=3"],

@@ -27,11 +27,13 @@ class Part(nn.Module):
 
     Args:
         size: Its size.
+        inner: A component in it, or null.
     """
 
-    def __init__(self, size: int = 2) -> None:
+    def __init__(self, size: int = 2, inner: nn.Module | None = None) -> None:
         super().__init__()
         self.layer = nn.Linear(3, size)
+        self.inner = inner
 
 
 class Broken(Part):
