@@ -54,7 +54,7 @@ class MultiViewDataModule(pl.LightningDataModule):
         batch_size: Training images per batch and process; each gives `num_views` views.
         eval_batch_size: Images per evaluation batch and process.
         num_workers: Processes that read and augment; null takes none for images in memory, else
-            one per CPU up to 8. It never changes what is seen.
+            one per CPU up to 8, shared among the processes of a run. It never changes what is seen.
         labels_per_class: Labelled images per class in the bank of the probes, chosen by `seed`;
             null for all.
         val_fraction: Part of the training images of every class to validate on; 0 validates on
@@ -147,6 +147,11 @@ class MultiViewDataModule(pl.LightningDataModule):
         if self._splits is None:
             splits = self.load()
             if self.val_fraction > 0:
+                if not (splits.train.targets >= 0).any():
+                    raise ValueError(
+                        f"val_fraction={self.val_fraction} would hold out training images for "
+                        "probes, but none of them has a label. Set it to 0."
+                    )
                 kept, held_out = split_fraction(
                     splits.train.targets, self.val_fraction, seed=self.seed
                 )
@@ -331,7 +336,8 @@ class MultiViewDataModule(pl.LightningDataModule):
             workers = 0
         else:
             cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 4
-            workers = min(8, cpus)
+            processes = 1 if self.trainer is None else self.trainer.num_devices
+            workers = min(8, max(1, cpus // processes))
         if workers < 2 and source.uniform:
             # Lightning asks for more workers; images in memory need none
             warnings.filterwarnings("ignore", message=".*does not have many workers.*")

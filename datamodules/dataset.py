@@ -52,26 +52,6 @@ def read_or_replace(source: ImageSource, index: Tensor) -> tuple[Images, Tensor]
     return images, index
 
 
-def read_or_drop(source: ImageSource, index: Tensor) -> tuple[Images, Tensor]:
-    """Read images and leave out the unreadable ones.
-
-    Args:
-        source: Raw images.
-        index: Which ones `[n]`.
-
-    Returns:
-        The images and the indices of those that were read.
-    """
-    images = source.read(index.tolist())
-    unreadable = source.unreadable
-    if unreadable is None or not unreadable[index].any():
-        return images, index
-    good = (~unreadable[index]).nonzero()[:, 0]
-    if isinstance(images, Tensor):
-        return images[good], index[good]
-    return [images[place] for place in good.tolist()], index[good]
-
-
 class MultiViewDataset(Dataset):
     """Random views of the images of a source.
 
@@ -147,9 +127,13 @@ class EvaluationDataset(Dataset):
         return len(self.source)
 
     def __getitems__(self, indices: Sequence[int]) -> LabelledBatch:
-        """A batch."""
-        images, index = read_or_drop(self.source, torch.tensor(indices, dtype=torch.int64))
-        images = self.views.evaluate(images, self.size)
+        """A batch, without the images that cannot be read."""
+        index = torch.tensor(indices, dtype=torch.int64)
+        images = self.views.evaluate(self.source.read(list(indices)), self.size)
+        unreadable = self.source.unreadable
+        if unreadable is not None and unreadable[index].any():
+            good = ~unreadable[index]
+            images, index = images[good], index[good]
         return LabelledBatch(images, self.source.targets[index], self.index[index])
 
     def __getitem__(self, index: int) -> LabelledBatch:

@@ -68,6 +68,15 @@ def test_val_fraction_holds_out_the_same_part_of_every_class(toy):
     assert not train & held_out
 
 
+def test_val_fraction_needs_labels(toy):
+    class Unlabelled(toy):
+        def load(self):
+            return Splits(train=InMemorySource(super().load().train.images))
+
+    with pytest.raises(ValueError, match=r"val_fraction=0\.1 .* none of them has a label"):
+        Unlabelled(val_fraction=0.1).setup("fit")
+
+
 def test_digits():
     datamodule = DigitsDataModule(labels_per_class=10)
     datamodule.setup("fit")

@@ -1,6 +1,12 @@
 import pytest
 import torch
-from metaug.datamodules import DigitViews, SimCLRViews, TransformViews
+from metaug.datamodules import (
+    ColorSpaceViews,
+    DigitViews,
+    MultiCropViews,
+    SimCLRViews,
+    TransformViews,
+)
 from metaug.datamodules.dataset import EvaluationDataset, MultiViewDataset
 from metaug.datamodules.samplers import EvaluationSampler, TrainSampler
 from metaug.datamodules.source import InMemorySource
@@ -14,6 +20,8 @@ FLIP_AND_JITTER = v2.Compose(
 def views_of(name):
     return {
         "simclr": lambda: SimCLRViews(blur=0.5, solarize=0.3),
+        "lab": lambda: ColorSpaceViews(strength=0.5),
+        "multi_crop": lambda: MultiCropViews(1, 2),
         "digits": lambda: DigitViews(num_views=3),
         "torchvision": lambda: TransformViews(FLIP_AND_JITTER),
     }[name]()
@@ -31,7 +39,7 @@ def collect(datamodule, epochs=2):
     return found
 
 
-@pytest.mark.parametrize("views", ["simclr", "digits", "torchvision"])
+@pytest.mark.parametrize("views", ["simclr", "lab", "multi_crop", "digits", "torchvision"])
 @pytest.mark.parametrize("edge", [16, 80])
 def test_views_are_bit_identical_for_any_workers_and_processes(toy, monkeypatch, views, edge):
     arguments = {"instances": 24, "edge": edge}

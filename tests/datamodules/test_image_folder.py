@@ -149,6 +149,18 @@ def test_skipping_keeps_labels_and_indices(tmp_path, write_images, sizes, worker
         datamodule.teardown("fit")
 
 
+def test_evaluation_batch_without_a_readable_image_is_empty(tmp_path, write_images):
+    broken = damaged(tmp_path, write_images, MANY_SIZES)
+    datamodule = ImageFolderDataModule(
+        str(tmp_path), image_size=8, eval_batch_size=1, num_workers=0, val_fraction=0.0,
+        on_error="skip",
+    )  # fmt: skip
+    batches = list(datamodule.bank_dataloader())
+    assert [len(batch.index) for batch in batches] == [1, 0, 1, 1, 1, 1]
+    assert batches[1].image.shape == (0, 3, 8, 8)
+    assert datamodule.skipped_images == [str(broken)]
+
+
 def test_nothing_readable(tmp_path):
     for number in range(4):
         (tmp_path / f"{number}.png").write_bytes(b"not an image")
