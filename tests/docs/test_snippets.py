@@ -7,9 +7,11 @@ tiny data and few batches.
 import re
 import shlex
 import subprocess
+from functools import partial
 from pathlib import Path
 
 import pytest
+import pytorch_lightning as pl
 import yaml
 
 from metaug.cli import TRAINER_COMMANDS, main
@@ -60,6 +62,7 @@ YAML = [page for page in PAGES if blocks(page, "yaml")]
 
 @pytest.mark.parametrize("page", PYTHON, ids=ids(PYTHON))
 def test_python(page, monkeypatch):
+    monkeypatch.setattr(pl, "Trainer", partial(pl.Trainer, limit_train_batches=2))
     names = {"__name__": "__main__"}
     for block in blocks(page, "python"):
         exec(compile(block, str(page), "exec"), names)
