@@ -91,8 +91,9 @@ def test_terms_are_those_of_the_first_evaluation():
 
 
 def test_is_not_computed_in_low_precision():
-    parts = BatchObjective(MetAugObjective(), AugmentationGenerator(SIZE, VIEWS, 8), COUNT, VIEWS)
+    objective, generator = MetAugObjective(), AugmentationGenerator(SIZE, VIEWS, 8)
+    parts = BatchObjective(objective, generator, COUNT, VIEWS)
     features = FEATURES.float()
-    expected = parts.inner[0](features)
+    expected = objective(features, generator).inner
     with torch.autocast("cpu", torch.bfloat16):
         assert torch.equal(parts.inner[0](features), expected)

@@ -29,6 +29,13 @@ def test_equals_the_whole(pieces, engine, bank):
     torch.testing.assert_close(parts, whole, rtol=1e-9, atol=1e-12)
 
 
+def test_no_more_than_a_micro_batch_is_encoded_at_once():
+    model, sizes = tiny_metaug(micro_batch_size=3), []
+    model.encoder.backbone.register_forward_hook(lambda *args: sizes.append(len(args[1][0])))
+    fit(model, loader(8, 8))
+    assert set(sizes) == {2 * 3, 2 * 2}  # two views of 3, 3 and 2 instances
+
+
 def test_dropout_has_the_same_masks_in_every_pass_of_a_piece():
     """The engines encode a piece different numbers of times, and the encoder learns the same."""
     states = []
