@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .seeding import Draws
+from .seeding import Draws, on_cpu
 
 
 class Change(ABC):
@@ -33,7 +33,7 @@ def apply_to(
     Returns:
         Images `[N, C, H, W]`.
     """
-    if images.device.type != "cpu":  # picking rows would wait for the device
+    if not on_cpu(images):  # picking rows would wait for the device
         return torch.where(chosen[:, None, None, None], change(images, *parameters), images)
     rows = chosen.nonzero()[:, 0]
     if len(rows) == 0:
@@ -223,7 +223,7 @@ def blur(images: Tensor, sigma: Tensor, largest: float) -> Tensor:
         Images `[N, C, H, W]`.
     """
     reaches = (3 * sigma).ceil().clamp_(1, min(images.shape[2:]) - 1)
-    bound = int(reaches.max()) if images.device.type == "cpu" else math.ceil(3 * largest)
+    bound = int(reaches.max()) if on_cpu(images) else math.ceil(3 * largest)
     reach = max(1, min(bound, min(images.shape[2:]) - 1))
     offsets = torch.arange(reach + 1, device=images.device, dtype=torch.float32)
     weights = torch.exp(-0.5 * (offsets / sigma[:, None]).square())

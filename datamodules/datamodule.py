@@ -2,7 +2,6 @@
 
 import os
 import warnings
-from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -135,9 +134,9 @@ class MultiViewDataModule(pl.LightningDataModule):
             return SimCLRViews()
         return SimCLRViews(strength=1.0, blur=0.5, crop_scale=(0.08, 1.0))
 
-    @abstractmethod
     def load(self) -> Splits:
         """Open the data set; called once in every process."""
+        raise NotImplementedError(f"{type(self).__name__} must say in `load` what its data are.")
 
     # ---------------------------------------------------------------------------------- what it is
 

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torchvision.transforms.v2 import functional as TF
 
-from .seeding import Draws
+from .seeding import Draws, on_cpu
 
 Images = Tensor | Sequence[Tensor]
 
@@ -92,7 +92,7 @@ class RandomCrop(Framing):
         boxes = self.boxes(height, width, draws)
         mirrored = draws.chance(self.flip)
         if isinstance(images, Tensor) and (
-            images.device.type != "cpu" or images.shape[2] <= LARGEST_IN_BATCHES
+            not on_cpu(images) or images.shape[2] <= LARGEST_IN_BATCHES
         ):
             tall, wide = images.shape[2:]
             largest = math.sqrt(self.scale[1] * tall * wide * max(self.ratio[1], 1 / self.ratio[0]))

@@ -30,6 +30,11 @@ def mix(value: Tensor) -> Tensor:
     return value ^ _shift_right(value, 31)
 
 
+def on_cpu(tensor: Tensor) -> bool:
+    """Whether work on a tensor may depend on its values without waiting for a device."""
+    return tensor.device.type == "cpu"
+
+
 def sample_seeds(seed: int, epoch: Tensor | int, index: Tensor) -> Tensor:
     """Seed of each image's views.
 

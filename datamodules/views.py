@@ -15,7 +15,7 @@ from torchvision.transforms.v2.functional import pil_to_tensor, to_pil_image
 
 from .color import Change
 from .geometry import Framing, Images, frame_whole, to_unit
-from .seeding import Draws
+from .seeding import Draws, on_cpu
 
 _CHUNK = 1 << 19  # numbers in a piece of a batch that stays in a CPU's cache
 
@@ -143,7 +143,7 @@ def check_num_views(num_views: int) -> int:
 
 def pieces(images: Images, seeds: Tensor, size: int) -> Iterator[tuple[Images, Tensor]]:
     """Cut a batch into pieces that fit a CPU's cache; on a device it stays whole."""
-    if len(images) == 0 or seeds.device.type != "cpu":
+    if len(images) == 0 or not on_cpu(seeds):
         yield images, seeds
         return
     step = max(1, _CHUNK // (images[0].shape[0] * size * size))
