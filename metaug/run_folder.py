@@ -8,7 +8,8 @@ import yaml
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.cli import SaveConfigCallback
-from pytorch_lightning.loggers import Logger, WandbLogger
+from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger, WandbLogger
+from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
 from metaug.callbacks import run_directory
 
@@ -21,14 +22,38 @@ def runs_folder(trainer: Trainer) -> Path | None:
     return Path(logger.save_dir or trainer.default_root_dir) / str(logger.name)
 
 
-def fix_versions(loggers: Iterable[Logger]) -> None:
-    """Let every logger choose its version now, before the first one makes a folder.
+def is_first_process() -> bool:
+    """Whether this is the process that writes files, before a trainer is there to ask."""
+    return getattr(rank_zero_only, "rank", 0) == 0
 
-    Otherwise the second finds the first one's `version_0` and writes to a `version_1` of its own.
+
+def claim_folder(loggers: Iterable[Logger]) -> Path | None:
+    """Make a new `version_k` that no other run has, and let all file loggers write there.
+
+    Otherwise runs that start together take the same folder, and of two loggers the second finds
+    the `version_0` of the first and goes to a `version_1` of its own.
+
+    Args:
+        loggers: A trainer's loggers.
+
+    Returns:
+        The folder, still empty, or None where no logger numbers its runs.
     """
-    for logger in loggers:
-        if hasattr(logger, "log_dir"):
-            _ = logger.version
+    numbered = [each for each in loggers if isinstance(each, TensorBoardLogger | CSVLogger)]
+    numbered = [each for each in numbered if each._version is None]
+    if not numbered:
+        return None
+    folder = Path(numbered[0].log_dir)
+    while is_first_process():
+        try:
+            folder.mkdir(parents=True)
+            break
+        except FileExistsError:
+            numbered[0]._version = None  # look again
+            folder = Path(numbered[0].log_dir)
+    for logger in numbered[1:]:
+        logger._version = numbered[0].version
+    return folder
 
 
 def newest_checkpoint(trainer: Trainer) -> Path:

@@ -3,6 +3,7 @@
 import logging
 import warnings
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from pytorch_lightning import LightningDataModule, LightningModule
@@ -12,7 +13,7 @@ import metaug.callbacks
 import metaug.datamodules
 import metaug.lightning_modules  # noqa: F401  (known to the parser by their short names)
 from metaug.help_format import ShortHelp
-from metaug.run_folder import SaveRunConfig, fix_versions, newest_checkpoint
+from metaug.run_folder import SaveRunConfig, claim_folder, is_first_process, newest_checkpoint
 
 
 class StrictParser(LightningArgumentParser):
@@ -50,15 +51,28 @@ class MetAugCLI(LightningCLI):
     def _parse_ckpt_path(self) -> None:
         """Leave the config as it is: it says what is built, the checkpoint only fills it."""
 
-    def after_instantiate_classes(self) -> None:
-        """Let all file loggers of the run share one folder."""
-        fix_versions(self.trainer.loggers)
+    def _run_subcommand(self, subcommand: str) -> None:
+        folder = claim_folder(self.trainer.loggers)
+        try:
+            super()._run_subcommand(subcommand)
+        finally:
+            # a run that never started leaves nothing
+            if folder is not None and is_first_process():
+                _remove_if_empty(folder)
 
     def _prepare_subcommand_kwargs(self, subcommand: str) -> dict[str, Any]:
         kwargs = super()._prepare_subcommand_kwargs(subcommand)
         if kwargs.get("ckpt_path") == "last":
             kwargs["ckpt_path"] = str(newest_checkpoint(self.trainer))
         return kwargs
+
+
+def _remove_if_empty(folder: Path) -> None:
+    for each in (folder, *folder.parents[:2]):
+        try:
+            each.rmdir()
+        except OSError:
+            return
 
 
 def _quieten() -> None:
