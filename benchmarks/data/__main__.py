@@ -9,6 +9,7 @@ rounds. CPU time is counted, so that other work on the machine disturbs little. 
 """
 
 import argparse
+import os
 import statistics
 import time
 from datetime import date
@@ -90,7 +91,7 @@ def main() -> None:
     lines = [f"# Views per second, {date.today()}", "", *describe_machine(command), ""]
     lines += [
         "An image is one image with two views. Median over the rounds, all ways by turns in one "
-        "process, one thread.",
+        f"process, one thread; load of the machine at the start: {os.getloadavg()[0]:.1f}.",
         "",
     ]
     for size in arguments.sizes:
