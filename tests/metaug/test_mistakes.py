@@ -1,5 +1,6 @@
 import pytest
 import torch
+from metaug.cli import configs_first
 from metaug.datamodules import UnreadableImageError, read_image
 from metaug.lightning_modules import Encoder
 from torch.utils.data import DataLoader, Dataset
@@ -23,6 +24,12 @@ def test_error_out_of_a_library_call_in_our_code_is_a_bug():
     encoder = Encoder("resnet10t", small_images=True, projection_dim=8)
     error = caught(encoder.projection, torch.zeros(2, 3))  # shapes that do not fit
     assert isinstance(error, RuntimeError)
+    assert explain(error) is None
+
+
+def test_error_that_our_own_line_brings_about_is_a_bug():
+    error = caught(configs_first, [3])  # has no `partition`
+    assert isinstance(error, AttributeError)
     assert explain(error) is None
 
 
