@@ -10,6 +10,7 @@ from .knn import knn_predict
 from .knn_probe import KNNProbe
 from .linear_probe import LinearProbe
 from .report import Report
+from .representation import Representation
 from .representation_statistics import alignment, effective_rank, feature_std, uniformity
 from .softmax_regression import SoftmaxRegression
 from .summary import Summary
@@ -26,6 +27,7 @@ __all__ = [
     "KNNProbe",
     "LinearProbe",
     "Report",
+    "Representation",
     "SoftmaxRegression",
     "Summary",
     "TrainingCurves",

@@ -11,6 +11,7 @@ from pytorch_lightning.utilities.rank_zero import rank_zero_warn
 
 from .feature_store import FeatureStore, loop_loader
 from .features import Features
+from .representation import Representation
 
 
 def due(trainer: pl.Trainer, every_n_epochs: int) -> bool:
@@ -39,12 +40,18 @@ class EvaluationCallback(Callback):
         every_n_epochs: epochs between evaluations; the last epoch is always evaluated.
     """
 
+    representation = Representation()
+
     def __init__(self, *, queries: Iterable[Any] | None = None, every_n_epochs: int = 1) -> None:
         if every_n_epochs < 1:
             raise ValueError(f"every_n_epochs={every_n_epochs} must be 1 or above.")
         self.queries = queries
         self.every_n_epochs = every_n_epochs
         self._warned: set[str] = set()
+
+    def store(self, trainer: pl.Trainer) -> FeatureStore:
+        """The features that are shared with the other callbacks of a trainer."""
+        return FeatureStore.of(trainer, self.representation)
 
     @abstractmethod
     def evaluate(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -57,7 +64,7 @@ class EvaluationCallback(Callback):
 
     def query_features(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> Features:
         """This process's share of the images to look at."""
-        store = FeatureStore.of(trainer)
+        store = self.store(trainer)
         if self.queries is None:
             return store.collected(pl_module)
         return store.extracted(trainer, pl_module, self.queries)
@@ -95,7 +102,7 @@ class EvaluationCallback(Callback):
 
     def on_validation_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Start with no features."""
-        FeatureStore.of(trainer).clear()
+        self.store(trainer).clear()
 
     def on_validation_batch_end(
         self,
@@ -108,7 +115,7 @@ class EvaluationCallback(Callback):
     ) -> None:
         """Encode the batch, if no other callback did; only the first loader counts."""
         if self.queries is None and dataloader_idx == 0 and self.wanted(trainer):
-            FeatureStore.of(trainer).collect(trainer, pl_module, batch, batch_idx)
+            self.store(trainer).collect(trainer, pl_module, batch, batch_idx)
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Evaluate the images of the loop."""
@@ -117,7 +124,7 @@ class EvaluationCallback(Callback):
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Free the features."""
-        FeatureStore.of(trainer).clear()
+        self.store(trainer).clear()
 
     on_test_epoch_start = on_validation_epoch_start
     on_test_batch_end = on_validation_batch_end
@@ -126,7 +133,7 @@ class EvaluationCallback(Callback):
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Free the features: the encoder is about to change."""
-        FeatureStore.of(trainer).clear()
+        self.store(trainer).clear()
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Without a validation loop, evaluate the queries of a loader."""

@@ -9,21 +9,34 @@ import torch
 
 from .features import Features, encode_batch, evaluation, extract, pool, read_batch
 from .loaders import sampler_indices
+from .representation import Representation
+
+Stores = dict[Representation, "FeatureStore"]
 
 
 class FeatureStore:
-    """Features of the evaluation in progress: of the batches of its loop and of other loaders."""
+    """Features of the evaluation in progress: of the batches of its loop and of other loaders.
 
-    _of_trainer: ClassVar["WeakKeyDictionary[pl.Trainer, FeatureStore]"] = WeakKeyDictionary()
+    Args:
+        representation: what the features are of the module.
+    """
 
-    def __init__(self) -> None:
+    _of_trainer: ClassVar["WeakKeyDictionary[pl.Trainer, Stores]"] = WeakKeyDictionary()
+
+    def __init__(self, representation: Representation) -> None:
+        self.representation = representation
         self._bank_loader: Iterable[Any] | None = None
         self.clear()
 
     @classmethod
-    def of(cls, trainer: pl.Trainer) -> "FeatureStore":
-        """The store that all callbacks of `trainer` share."""
-        return cls._of_trainer.setdefault(trainer, cls())
+    def of(
+        cls,
+        trainer: pl.Trainer,
+        representation: Representation = Representation(),  # noqa: B008 - frozen
+    ) -> "FeatureStore":
+        """The store that all callbacks of `trainer` share that look at the same representation."""
+        stores = cls._of_trainer.setdefault(trainer, {})
+        return stores.setdefault(representation, cls(representation))
 
     @classmethod
     def drop(cls, trainer: pl.Trainer) -> None:
@@ -53,7 +66,8 @@ class FeatureStore:
         index = None if known is None else torch.tensor(known[self._seen : self._seen + count])
         self._seen += count
         with evaluation(trainer, module):
-            self._parts.append(encode_batch(trainer, module, batch, index))
+            encode = self.representation.of(module)
+            self._parts.append(encode_batch(trainer, encode, batch, index))
 
     def collected(self, module: pl.LightningModule) -> Features:
         """Features of all batches of the loop so far."""
@@ -67,7 +81,8 @@ class FeatureStore:
     ) -> Features:
         """Features of all images of `loader`."""
         if id(loader) not in self._extracted:
-            self._extracted[id(loader)] = loader, extract(trainer, module, loader)
+            found = extract(trainer, module, loader, self.representation.of(module))
+            self._extracted[id(loader)] = loader, found
         return self._extracted[id(loader)][1]
 
     def bank_loader(self, trainer: pl.Trainer) -> Iterable[Any]:

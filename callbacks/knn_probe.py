@@ -7,6 +7,7 @@ from .distributed import all_sum
 from .features import Features
 from .knn import Metric, knn_predict
 from .probe import Probe, accuracy
+from .representation import Representation
 
 
 class KNNProbe(Probe):
@@ -23,6 +24,7 @@ class KNNProbe(Probe):
         queries: images to score, a loader of the same form; the validation loop's if None.
         every_n_epochs: epochs between evaluations; the last epoch is always evaluated.
         name: name of the score in logs.
+        representation: what is scored of the module; its `forward` if None.
     """
 
     def __init__(
@@ -34,8 +36,15 @@ class KNNProbe(Probe):
         queries: Iterable[Any] | None = None,
         every_n_epochs: int = 1,
         name: str = "val/knn_top1",
+        representation: Representation | None = None,
     ) -> None:
-        super().__init__(name=name, bank=bank, queries=queries, every_n_epochs=every_n_epochs)
+        super().__init__(
+            name=name,
+            bank=bank,
+            queries=queries,
+            every_n_epochs=every_n_epochs,
+            representation=representation,
+        )
         if k < 1:
             raise ValueError(f"k={k} neighbours cannot vote; use k >= 1.")
         if temperature <= 0:

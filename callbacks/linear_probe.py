@@ -5,6 +5,7 @@ from typing import Any
 
 from .features import Features
 from .probe import Probe, accuracy
+from .representation import Representation
 from .softmax_regression import SoftmaxRegression
 
 
@@ -25,6 +26,7 @@ class LinearProbe(Probe):
         queries: images to score, a loader of the same form; the validation loop's if None.
         every_n_epochs: epochs between evaluations; the last epoch is always evaluated.
         name: name of the score in logs; top-5 is logged with `top1` replaced by `top5`.
+        representation: what is scored of the module; its `forward` if None.
     """
 
     def __init__(
@@ -36,8 +38,15 @@ class LinearProbe(Probe):
         queries: Iterable[Any] | None = None,
         every_n_epochs: int = 1,
         name: str = "val/linear_top1",
+        representation: Representation | None = None,
     ) -> None:
-        super().__init__(name=name, bank=bank, queries=queries, every_n_epochs=every_n_epochs)
+        super().__init__(
+            name=name,
+            bank=bank,
+            queries=queries,
+            every_n_epochs=every_n_epochs,
+            representation=representation,
+        )
         self.penalty = penalty
         self.max_iterations = max_iterations
         self.tolerance = tolerance

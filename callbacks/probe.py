@@ -12,6 +12,7 @@ from .distributed import all_max, all_sum
 from .evaluation_callback import EvaluationCallback
 from .feature_store import FeatureStore
 from .features import Features
+from .representation import Representation
 
 
 def unlabelled(trainer: pl.Trainer) -> bool:
@@ -32,6 +33,7 @@ class Probe(EvaluationCallback):
             datamodule's `bank_dataloader()` if None.
         queries: images to score, a loader of the same form; the validation loop's if None.
         every_n_epochs: epochs between evaluations; the last epoch is always evaluated.
+        representation: what is scored of the module; its `forward` if None.
     """
 
     def __init__(
@@ -41,12 +43,19 @@ class Probe(EvaluationCallback):
         bank: Iterable[Any] | None = None,
         queries: Iterable[Any] | None = None,
         every_n_epochs: int = 1,
+        representation: Representation | None = None,
     ) -> None:
         super().__init__(queries=queries, every_n_epochs=every_n_epochs)
+        self.representation = representation or Representation()
         self.name = name
         self.bank = bank
         self.scores: dict[str, float] = {}
         self.epoch = -1
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Say at once what could never run."""
+        super().setup(trainer, pl_module, stage)
+        self.representation.of(pl_module)
 
     @property
     def title(self) -> str:
@@ -118,7 +127,7 @@ class Probe(EvaluationCallback):
 
     def evaluate(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Encode what is not encoded yet, score, log and print."""
-        store = FeatureStore.of(trainer)
+        store = self.store(trainer)
         queries = self.query_features(trainer, pl_module)
         bank = store.extracted(trainer, pl_module, self.bank_loader(trainer))
         scores = self.score(trainer, bank, queries)
@@ -139,7 +148,8 @@ class Probe(EvaluationCallback):
         shown = ", ".join(f"{name} {100 * value:.2f} %" for name, value in scores.items())
         pl_module.print(
             f"epoch {trainer.current_epoch}: {shown} "
-            f"({self.settings(self.bank_size)}, queries {self.query_size})"
+            f"({self.representation.words}{self.settings(self.bank_size)}, "
+            f"queries {self.query_size})"
         )
 
     def state_dict(self) -> dict[str, Any]:

@@ -44,18 +44,20 @@ class Summary(Callback):
         """Measure what training starts from; a resumed run remembers it."""
         if not self.baselines or self.scores or trainer.global_step or is_trial(trainer):
             return
-        for row, encode in ((RAW, raw_pixels), (UNTRAINED, None)):
-            known: dict[int, Features] = {}
+        for row in (RAW, UNTRAINED):
+            known: dict[Any, Features] = {}
             self.scores[row] = {}
             for probe in probes(trainer):
                 loaders = _loaders(trainer, probe)
                 if loaders is None:
                     continue
+                encode = raw_pixels if row == RAW else probe.representation.of(pl_module)
+                kind = None if row == RAW else probe.representation
                 for loader, batches in loaders:
-                    if id(loader) not in known:
+                    if (id(loader), kind) not in known:
                         found = extract(trainer, pl_module, loader, encode, batches)
-                        known[id(loader)] = found
-                bank, queries = (known[id(loader)] for loader, _ in loaders)
+                        known[id(loader), kind] = found
+                bank, queries = (known[id(loader), kind] for loader, _ in loaders)
                 self.scores[row] |= probe.score(trainer, bank, queries, fresh=True)
 
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:

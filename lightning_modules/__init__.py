@@ -1,7 +1,11 @@
 """What is trained: MetAug and its parts, each of the paper's ideas under its own name."""
 
+from .alexnet import AlexNet, AlexNetSplit
 from .encoder import Encoder, PerViewEncoder
+from .fine_tuner import FineTuner
+from .frozen_backbone import FrozenBackbone
 from .generator import AugmentationGenerator
+from .linear_evaluator import LinearEvaluator
 from .memory_bank import MemoryBank
 from .meta_gradient import EngineError, MetaGradient, meta_gradient
 from .meta_step import MetaStep
@@ -16,14 +20,20 @@ from .objectives import (
     oucl,
 )
 from .optimization import OptimizerSettings
+from .pretrained_encoder import PretrainedEncoder
 from .recipe import Rebuildable
 
 __all__ = [
     "OUCL",
+    "AlexNet",
+    "AlexNetSplit",
     "AugmentationGenerator",
     "Encoder",
     "EngineError",
+    "FineTuner",
+    "FrozenBackbone",
     "InfoNCE",
+    "LinearEvaluator",
     "MarginRegularization",
     "MemoryBank",
     "MetAug",
@@ -33,6 +43,7 @@ __all__ = [
     "NonFiniteLossError",
     "OptimizerSettings",
     "PerViewEncoder",
+    "PretrainedEncoder",
     "Rebuildable",
     "info_nce",
     "margin_regularization",
