@@ -3,7 +3,7 @@
 from .any_dataset import DatasetDataModule
 from .batch import ImageBatch, LabelledBatch, MultiViewBatch
 from .cifar import CIFAR10DataModule, CIFAR100DataModule
-from .color import Change, ColorJitter, GaussianBlur, Grayscale, Noise, Solarize
+from .color import Change, ColorJitter, Grayscale, Solarize
 from .color_space_views import ColorSpaceViews
 from .datamodule import MultiViewDataModule, Splits
 from .dataset import EvaluationDataset, MultiViewDataset
@@ -20,8 +20,10 @@ from .samplers import EvaluationSampler, TrainSampler
 from .simclr_views import SimCLRViews
 from .source import ImageSource, InMemorySource, SubsetSource
 from .stl10 import STL10DataModule
+from .texture import GaussianBlur, Noise
 from .tiny_imagenet import TinyImageNetDataModule
-from .views import Recipe, RecipeViews, TransformViews, Views
+from .transform_views import TransformViews
+from .views import Recipe, RecipeViews, Views
 
 __all__ = [
     "CIFAR10DataModule",

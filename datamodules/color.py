@@ -1,11 +1,9 @@
-"""Random changes of colour and sharpness, for a batch at once, each image by its own parameters."""
+"""Random changes of colour, for a batch at once, each image by its own parameters."""
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from .seeding import Draws, on_cpu
@@ -44,7 +42,8 @@ def apply_to(
     return images.index_copy(0, rows, changed)
 
 
-def _column(parameter: Tensor) -> Tensor:
+def column(parameter: Tensor) -> Tensor:
+    """A number per image `[N]` as `[N, 1, 1, 1]`."""
     return parameter[:, None, None, None]
 
 
@@ -58,7 +57,7 @@ def to_gray(images: Tensor) -> Tensor:
 
 def brightness(images: Tensor, factor: Tensor) -> Tensor:
     """Multiply images by a factor `[N]`."""
-    return (images * _column(factor)).clamp_(0, 1)
+    return (images * column(factor)).clamp_(0, 1)
 
 
 def contrast(images: Tensor, factor: Tensor) -> Tensor:
@@ -66,16 +65,16 @@ def contrast(images: Tensor, factor: Tensor) -> Tensor:
     # an exact sum: the mean must not depend on how a batch is cut up among threads
     total = (to_gray(images) * 65536.0).round_().to(torch.int64).flatten(1).sum(1)
     mean = total.to(torch.float32) / (65536.0 * images.shape[2] * images.shape[3])
-    shift = _column((1 - factor) * mean)
-    return (images * _column(factor)).add_(shift).clamp_(0, 1)
+    shift = column((1 - factor) * mean)
+    return (images * column(factor)).add_(shift).clamp_(0, 1)
 
 
 def saturation(images: Tensor, factor: Tensor) -> Tensor:
     """Stretch colours away from gray by a factor `[N]`."""
     if images.shape[1] == 1:
         return images
-    gray = to_gray(images).mul_(_column(1 - factor))
-    return (images * _column(factor)).add_(gray).clamp_(0, 1)
+    gray = to_gray(images).mul_(column(1 - factor))
+    return (images * column(factor)).add_(gray).clamp_(0, 1)
 
 
 def hue(images: Tensor, shift: Tensor) -> Tensor:
@@ -188,77 +187,3 @@ class Solarize(Change):
         return apply_to(
             images, chosen, lambda some: torch.where(some >= self.threshold, 1.0 - some, some)
         )
-
-
-class GaussianBlur(Change):
-    """A Gaussian blur of random width.
-
-    Args:
-        sigma: Smallest and largest standard deviation, in pixels.
-        probability: Part of the images that is changed.
-    """
-
-    def __init__(self, sigma: tuple[float, float] = (0.1, 2.0), probability: float = 0.5) -> None:
-        if not 0.0 < sigma[0] <= sigma[1]:
-            raise ValueError(f"sigma={sigma}, but it must be (low, high) with 0 < low <= high.")
-        self.sigma = (float(sigma[0]), float(sigma[1]))
-        self.probability = probability
-
-    def __call__(self, images: Tensor, draws: Draws) -> Tensor:
-        """Change the images."""
-        chosen = draws.chance(self.probability)
-        sigma = draws.uniform(*self.sigma)
-        return apply_to(images, chosen, lambda some, s: blur(some, s, self.sigma[1]), sigma)
-
-
-def blur(images: Tensor, sigma: Tensor, largest: float) -> Tensor:
-    """Blur images, edges mirrored.
-
-    Args:
-        images: Images `[N, C, H, W]`.
-        sigma: Standard deviation of every image's blur in pixels `[N]`; it reaches out to 3 sigma.
-        largest: Upper bound of sigma, so that a device need not be asked.
-
-    Returns:
-        Images `[N, C, H, W]`.
-    """
-    reaches = (3 * sigma).ceil().clamp_(1, min(images.shape[2:]) - 1)
-    bound = int(reaches.max()) if on_cpu(images) else math.ceil(3 * largest)
-    reach = max(1, min(bound, min(images.shape[2:]) - 1))
-    offsets = torch.arange(reach + 1, device=images.device, dtype=torch.float32)
-    weights = torch.exp(-0.5 * (offsets / sigma[:, None]).square())
-    weights = torch.where(offsets <= reaches[:, None], weights, 0.0)
-    total = weights[:, 0].clone()
-    for step in range(1, reach + 1):
-        total.add_(weights[:, step], alpha=2.0)
-    weights = weights / total[:, None]
-    for dim in (2, 3):
-        padding = (0, 0, reach, reach) if dim == 2 else (reach, reach, 0, 0)
-        padded = F.pad(images, padding, mode="reflect")
-        length = images.shape[dim]
-        images = padded.narrow(dim, reach, length) * _column(weights[:, 0])
-        pair = torch.empty_like(images)
-        for step in range(1, reach + 1):
-            before = padded.narrow(dim, reach - step, length)
-            torch.add(before, padded.narrow(dim, reach + step, length), out=pair)
-            images.addcmul_(pair, _column(weights[:, step]))
-    return images
-
-
-class Noise(Change):
-    """Gaussian noise on every pixel.
-
-    Args:
-        strength: Its standard deviation, on images in [0, 1].
-        probability: Part of the images that is changed.
-    """
-
-    def __init__(self, strength: float = 0.1, probability: float = 1.0) -> None:
-        self.strength = strength
-        self.probability = probability
-
-    def __call__(self, images: Tensor, draws: Draws) -> Tensor:
-        """Change the images."""
-        chosen = draws.chance(self.probability)
-        noise = draws.normals(images[0].numel()).view_as(images).mul_(self.strength)
-        return apply_to(images, chosen, lambda some, n: (some + n).clamp_(0, 1), noise)

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from .color import Change, ColorJitter, GaussianBlur, Noise
+from .color import Change, ColorJitter
 from .geometry import SmallMotion
+from .texture import GaussianBlur, Noise
 from .views import Recipe, RecipeViews, check_num_views
 
 

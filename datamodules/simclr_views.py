@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from .color import Change, ColorJitter, GaussianBlur, Grayscale, Solarize
+from .color import Change, ColorJitter, Grayscale, Solarize
 from .geometry import RandomCrop
+from .texture import GaussianBlur
 from .views import Recipe, RecipeViews, check_num_views
 
 

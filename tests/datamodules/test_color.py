@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from metaug.datamodules import color
+from metaug.datamodules import color, texture
 from metaug.datamodules.seeding import Draws, sample_seeds
 from torchvision.transforms.v2 import functional as TF
 
@@ -52,7 +52,7 @@ def test_gray(images):
 @pytest.mark.parametrize("sigma", [0.3, 1.0, 1.9])
 def test_blur(sigma):
     images = torch.rand(3, 3, 20, 17)
-    result = color.blur(images, torch.full((3,), sigma), 2.0)
+    result = texture.blur(images, torch.full((3,), sigma), 2.0)
     kernel = 2 * math.ceil(3 * sigma) + 1
     reference = TF.gaussian_blur(images, [kernel, kernel], [sigma, sigma])
     torch.testing.assert_close(result, reference, atol=1e-5, rtol=0)
@@ -60,14 +60,14 @@ def test_blur(sigma):
 
 def test_blur_of_an_image_does_not_depend_on_its_batch():
     images, sigma = torch.rand(5, 3, 20, 17), torch.tensor([0.2, 0.5, 1.0, 1.5, 2.0])
-    whole = color.blur(images, sigma, 2.0)
+    whole = texture.blur(images, sigma, 2.0)
     for place in range(5):
-        alone = color.blur(images[place : place + 1], sigma[place : place + 1], 2.0)
+        alone = texture.blur(images[place : place + 1], sigma[place : place + 1], 2.0)
         assert torch.equal(alone[0], whole[place])
 
 
 def test_blur_reaches_no_further_than_a_tiny_image():
-    assert color.blur(torch.rand(1, 3, 2, 2), torch.tensor([2.0]), 2.0).shape == (1, 3, 2, 2)
+    assert texture.blur(torch.rand(1, 3, 2, 2), torch.tensor([2.0]), 2.0).shape == (1, 3, 2, 2)
 
 
 def test_solarize(images):
@@ -77,7 +77,7 @@ def test_solarize(images):
 
 def test_noise_has_its_strength_and_differs_between_images():
     images = torch.full((4, 1, 64, 64), 0.5)
-    noisy = color.Noise(0.1)(images, draws())
+    noisy = texture.Noise(0.1)(images, draws())
     assert (noisy - images).std().item() == pytest.approx(0.1, rel=0.03)
     assert not torch.equal(noisy[0], noisy[1])
 
@@ -88,8 +88,8 @@ def test_noise_has_its_strength_and_differs_between_images():
         color.ColorJitter(probability=0.3),
         color.Grayscale(0.3),
         color.Solarize(0.0, 0.3),
-        color.GaussianBlur((1.0, 2.0), 0.3),
-        color.Noise(0.3, 0.3),
+        texture.GaussianBlur((1.0, 2.0), 0.3),
+        texture.Noise(0.3, 0.3),
     ],
     ids=lambda change: type(change).__name__,
 )
@@ -123,8 +123,8 @@ def test_jitter_draws_its_factors_from_the_stated_range():
     ("make", "message"),
     [
         (lambda: color.ColorJitter(hue=0.7), r"hue=0\.7"),
-        (lambda: color.GaussianBlur((0.0, 1.0)), r"sigma=\(0\.0"),
-        (lambda: color.GaussianBlur((2.0, 1.0)), r"sigma=\(2\.0"),
+        (lambda: texture.GaussianBlur((0.0, 1.0)), r"sigma=\(0\.0"),
+        (lambda: texture.GaussianBlur((2.0, 1.0)), r"sigma=\(2\.0"),
     ],
 )
 def test_wrong_arguments(make, message):

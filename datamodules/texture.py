@@ -1,0 +1,84 @@
+"""Random blur and noise, for a batch at once, each image by its own parameters."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .color import Change, apply_to, column
+from .seeding import Draws, on_cpu
+
+
+class GaussianBlur(Change):
+    """A Gaussian blur of random width.
+
+    Args:
+        sigma: Smallest and largest standard deviation, in pixels.
+        probability: Part of the images that is changed.
+    """
+
+    def __init__(self, sigma: tuple[float, float] = (0.1, 2.0), probability: float = 0.5) -> None:
+        if not 0.0 < sigma[0] <= sigma[1]:
+            raise ValueError(f"sigma={sigma}, but it must be (low, high) with 0 < low <= high.")
+        self.sigma = (float(sigma[0]), float(sigma[1]))
+        self.probability = probability
+
+    def __call__(self, images: Tensor, draws: Draws) -> Tensor:
+        """Change the images."""
+        chosen = draws.chance(self.probability)
+        sigma = draws.uniform(*self.sigma)
+        return apply_to(images, chosen, lambda some, s: blur(some, s, self.sigma[1]), sigma)
+
+
+def blur(images: Tensor, sigma: Tensor, largest: float) -> Tensor:
+    """Blur images, edges mirrored.
+
+    Args:
+        images: Images `[N, C, H, W]`.
+        sigma: Standard deviation of every image's blur in pixels `[N]`; it reaches out to 3 sigma.
+        largest: Upper bound of sigma, so that a device need not be asked.
+
+    Returns:
+        Images `[N, C, H, W]`.
+    """
+    reaches = (3 * sigma).ceil().clamp_(1, min(images.shape[2:]) - 1)
+    bound = int(reaches.max()) if on_cpu(images) else math.ceil(3 * largest)
+    reach = max(1, min(bound, min(images.shape[2:]) - 1))
+    offsets = torch.arange(reach + 1, device=images.device, dtype=torch.float32)
+    weights = torch.exp(-0.5 * (offsets / sigma[:, None]).square())
+    weights = torch.where(offsets <= reaches[:, None], weights, 0.0)
+    total = weights[:, 0].clone()
+    for step in range(1, reach + 1):
+        total.add_(weights[:, step], alpha=2.0)
+    weights = weights / total[:, None]
+    for dim in (2, 3):
+        padding = (0, 0, reach, reach) if dim == 2 else (reach, reach, 0, 0)
+        padded = F.pad(images, padding, mode="reflect")
+        length = images.shape[dim]
+        images = padded.narrow(dim, reach, length) * column(weights[:, 0])
+        pair = torch.empty_like(images)
+        for step in range(1, reach + 1):
+            before = padded.narrow(dim, reach - step, length)
+            torch.add(before, padded.narrow(dim, reach + step, length), out=pair)
+            images.addcmul_(pair, column(weights[:, step]))
+    return images
+
+
+class Noise(Change):
+    """Gaussian noise on every pixel.
+
+    Args:
+        strength: Its standard deviation, on images in [0, 1].
+        probability: Part of the images that is changed.
+    """
+
+    def __init__(self, strength: float = 0.1, probability: float = 1.0) -> None:
+        self.strength = strength
+        self.probability = probability
+
+    def __call__(self, images: Tensor, draws: Draws) -> Tensor:
+        """Change the images."""
+        chosen = draws.chance(self.probability)
+        noise = draws.normals(images[0].numel()).view_as(images).mul_(self.strength)
+        return apply_to(images, chosen, lambda some, n: (some + n).clamp_(0, 1), noise)
