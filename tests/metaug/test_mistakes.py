@@ -1,10 +1,10 @@
 import pytest
 import torch
-from metaug.cli import configs_first
 from metaug.datamodules import UnreadableImageError, read_image
 from metaug.lightning_modules import Encoder
 from torch.utils.data import DataLoader, Dataset
 
+from metaug.cli import configs_first
 from metaug.mistakes import explain
 
 
