@@ -15,6 +15,7 @@ from .files import FileSource
 from .geometry import Framing, RandomCrop, SmallMotion
 from .image_folder import ImageFolderDataModule
 from .imagenet import ImageNet100DataModule, ImageNetDataModule
+from .labelled import LabelledDataModule
 from .multi_crop_views import MultiCropViews
 from .samplers import EvaluationSampler, TrainSampler
 from .simclr_views import SimCLRViews
@@ -48,6 +49,7 @@ __all__ = [
     "ImageSource",
     "InMemorySource",
     "LabelledBatch",
+    "LabelledDataModule",
     "MultiCropViews",
     "MultiViewBatch",
     "MultiViewDataModule",

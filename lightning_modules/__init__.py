@@ -2,7 +2,10 @@
 
 from .alexnet import AlexNet, AlexNetSplit
 from .encoder import Encoder, PerViewEncoder
+from .fine_tuner import FineTuner
+from .frozen_backbone import FrozenBackbone
 from .generator import AugmentationGenerator
+from .linear_evaluator import LinearEvaluator
 from .memory_bank import MemoryBank
 from .meta_gradient import EngineError, MetaGradient, meta_gradient
 from .meta_step import MetaStep
@@ -17,6 +20,7 @@ from .objectives import (
     oucl,
 )
 from .optimization import OptimizerSettings
+from .pretrained_encoder import PretrainedEncoder
 from .recipe import Rebuildable
 
 __all__ = [
@@ -26,7 +30,10 @@ __all__ = [
     "AugmentationGenerator",
     "Encoder",
     "EngineError",
+    "FineTuner",
+    "FrozenBackbone",
     "InfoNCE",
+    "LinearEvaluator",
     "MarginRegularization",
     "MemoryBank",
     "MetAug",
@@ -36,6 +43,7 @@ __all__ = [
     "NonFiniteLossError",
     "OptimizerSettings",
     "PerViewEncoder",
+    "PretrainedEncoder",
     "Rebuildable",
     "info_nce",
     "margin_regularization",

@@ -13,7 +13,8 @@ from . import tiny_data
 
 OVERLAYS = [name for name in shipped_configs() if name.startswith("overlays/")]
 SWEEPS = [name for name in shipped_configs() if name.startswith("sweeps/")]
-WHOLE = [name for name in shipped_configs() if name not in (*OVERLAYS, *SWEEPS)]
+EVALUATIONS = [name for name in shipped_configs() if name.startswith("evaluation/")]
+WHOLE = [name for name in shipped_configs() if name not in (*OVERLAYS, *SWEEPS, *EVALUATIONS)]
 ENCODER = "--model.init_args.encoder.init_args"
 SMALL = [
     "--data.init_args.batch_size=8",

@@ -1,0 +1,27 @@
+"""What rebuilds an evaluator from its checkpoint alone."""
+
+from typing import Any
+
+import pytorch_lightning as pl
+from torch import nn
+
+from .recipe import recipe
+
+
+def keep_recipe(
+    module: pl.LightningModule, backbone: str | nn.Module, arguments: dict[str, Any]
+) -> None:
+    """Keep what rebuilds an evaluator from its checkpoint; a foreign module must be passed again.
+
+    Args:
+        module: The evaluator.
+        backbone: Its backbone argument.
+        arguments: Its other arguments.
+    """
+    kept: dict[str, Any] = {"_instantiator": "pytorch_lightning.cli.instantiate_module"}
+    kept |= {name: recipe(value) for name, value in arguments.items()}
+    try:
+        kept["backbone"] = recipe(backbone)
+    except TypeError:  # load_from_checkpoint(path, backbone=...)
+        pass
+    module.save_hyperparameters(kept)

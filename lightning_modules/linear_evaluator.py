@@ -1,0 +1,233 @@
+"""Offline linear evaluation: linear heads on a frozen encoder, many learning rates in one pass."""
+
+import warnings
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+
+from .evaluation_data import count_classes, image_shape, read_labelled
+from .evaluation_recipe import keep_recipe
+from .feature_cache import FeatureCache
+from .linear_heads import LinearHeads, cross_entropies, held_out_mask
+from .optimization import OptimizerSettings, ScheduleName
+from .pretrained_encoder import REPRESENTATION, PretrainedEncoder
+from .top_accuracy import TopAccuracy
+
+LEARNING_RATES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
+
+
+class LinearEvaluator(pl.LightningModule):
+    """Linear classification of frozen features: SGD with momentum, cosine schedule, last epoch.
+
+    All learning rates are trained at once on the same features, standardised and from heads of
+    zeros. Which one is reported is chosen without the validation images: every head has a twin
+    that does not train on the held-out part of the training images, and the rate whose twin does
+    best on them is taken. Logs `val/linear_top1` and `val/linear_top5` of that rate (`test/` in a
+    test), `val/linear_rate`, and `val/linear_top1_rate<rate>` of each.
+
+    Args:
+        backbone: A checkpoint of MetAug, the folder of an exported backbone, or a module
+            ``[N, C, H, W] -> [N, F]``.
+        layer: ``representation``, ``projection``, or the dotted name of a part of the backbone
+            such as ``layer3``, whose output is averaged over space.
+        learning_rates: Peak learning rates of the heads.
+        momentum: Momentum of SGD.
+        weight_decay: Weight decay of the heads' weights, not of their biases.
+        schedule: ``cosine`` to 0 at the end, or ``constant``.
+        warmup_epochs: Epochs of linear warm-up; fractions are allowed.
+        augment: Train on the loader's random views (the first of each image), encoded anew in every
+            epoch. False encodes the images under the evaluation transform once, and trains on
+            these features.
+        held_out: Part of the training images that chooses the learning rate, in [0, 1); with 0 the
+            rate with the smallest training loss is taken.
+        num_classes: C; null takes what the data module says.
+        seed: Seed of the order of cached features.
+    """
+
+    def __init__(
+        self,
+        backbone: str | nn.Module,
+        layer: str = REPRESENTATION,
+        learning_rates: list[float] = list(LEARNING_RATES),  # noqa: B006 - never changed
+        momentum: float = 0.9,
+        weight_decay: float = 0.0,
+        schedule: ScheduleName = "cosine",
+        warmup_epochs: float = 0.0,
+        augment: bool = False,
+        held_out: float = 0.2,
+        num_classes: int | None = None,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        if not learning_rates or not all(rate > 0 for rate in learning_rates):
+            raise ValueError(f"learning_rates={learning_rates}, but give one or more above 0")
+        if not 0.0 <= held_out < 1.0:
+            raise ValueError(f"held_out={held_out}, but it must lie in [0, 1), such as 0.2")
+        self.settings = OptimizerSettings(
+            name="momentum", schedule=schedule, warmup_epochs=warmup_epochs
+        )
+        self.encoder = PretrainedEncoder(backbone, layer).freeze()
+        self.learning_rates = list(learning_rates)
+        self.momentum = momentum
+        self.weight_decay = weight_decay
+        self.augment = augment
+        self.held_out = held_out
+        self.num_classes = num_classes
+        self.seed = seed
+        self.chosen: Tensor
+        self.register_buffer("chosen", torch.zeros((), dtype=torch.int64))
+        self.heads: LinearHeads | None = None
+        self._cache: FeatureCache | None = None
+        self._last: dict[float, float] = {}
+        arguments: dict[str, Any] = {
+            "layer": layer,
+            "learning_rates": self.learning_rates,
+            "momentum": momentum,
+            "weight_decay": weight_decay,
+            "schedule": schedule,
+            "warmup_epochs": warmup_epochs,
+            "augment": augment,
+            "held_out": held_out,
+            "num_classes": num_classes,
+            "seed": seed,
+        }
+        keep_recipe(self, backbone, arguments)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Frozen features of images ``[N, C, H, W] -> [N, F]``; features are left as they are."""
+        return image if image.ndim == 2 else self.encoder(image)
+
+    def classify(self, image: Tensor) -> Tensor:
+        """Class scores ``[N, C]`` of the chosen head."""
+        assert self.heads is not None
+        return self.heads(self(image))[:, int(self.chosen), 0]
+
+    # Preparing
+
+    def setup(self, stage: str) -> None:
+        """Make the heads; encode the data once, unless they are augmented."""
+        classes = count_classes(self.trainer, self.num_classes)
+        channels, height, width = image_shape(self.trainer)
+        self._build(self.encoder.width(channels, height, width), classes)
+        # Lightning doubts that a frozen encoder is meant to be in evaluation mode
+        warnings.filterwarnings("ignore", message="Found .* in eval mode at the start of training")
+        if stage == "fit" and not self.augment:
+            assert self.heads is not None
+            self._cache = FeatureCache(self.trainer, self.encoder, seed=self.seed)
+            self.heads.fix_normalization(self._cache.train.feature)
+            self._cache.serve()
+
+    def _build(self, in_features: int, num_classes: int) -> None:
+        if self.heads is None:
+            self.heads = LinearHeads(len(self.learning_rates), in_features, num_classes)
+        count = len(self.learning_rates)
+        self.training_score = TopAccuracy(count, num_classes)
+        self.held_out_score = TopAccuracy(count, num_classes)
+        self.score = TopAccuracy(count, num_classes)
+
+    def teardown(self, stage: str) -> None:
+        """Give the data module its own loaders back."""
+        if self._cache is not None:
+            self._cache.withdraw()
+        self._cache = None
+
+    def configure_optimizers(self) -> Any:
+        """SGD with one learning rate per head, all on one schedule."""
+        assert self.heads is not None
+        groups: list[dict[str, Any]] = []
+        for number, rate in enumerate(self.learning_rates):
+            weight, bias = self.heads.weight[number], self.heads.bias[number]
+            groups.append({"params": [weight], "lr": rate, "weight_decay": self.weight_decay})
+            groups.append({"params": [bias], "lr": rate})
+        optimizer = torch.optim.SGD(groups, lr=1.0, momentum=self.momentum)
+        total = float(self.trainer.estimated_stepping_batches)
+        epoch = float(self.trainer.num_training_batches)
+        schedule = self.settings.build_schedule(optimizer, epoch, total)
+        return [optimizer], [{"scheduler": schedule, "interval": "step"}]
+
+    # Training
+
+    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+        """The sum of all heads' cross entropies; no head's gradient depends on another head."""
+        images = read_labelled(batch).labelled()
+        assert self.heads is not None
+        scores = self.heads(self(images.image))
+        held_out = held_out_mask(images.index, self.held_out)
+        losses = [
+            cross_entropies(scores[:, :, 0], images.target),
+            cross_entropies(scores[~held_out][:, :, 1], images.target[~held_out]),
+        ]
+        with torch.no_grad():
+            self.training_score.update(scores[:, :, 0], images.target)
+            self.held_out_score.update(scores[held_out][:, :, 1], images.target[held_out])
+        self.log("train/loss", losses[0][self.chosen].detach(), prog_bar=True)
+        return losses[0].sum() + losses[1].sum()
+
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """At the end of an epoch, before validation: choose the learning rate."""
+        if self.trainer.is_last_batch:
+            self._choose()
+
+    def _choose(self) -> None:
+        held_out = self.held_out_score.scores() if self.held_out else {}
+        found = held_out.get("top1")
+        if found is None or not found.isfinite().all():  # no image was held out
+            self.chosen.copy_(self.training_score.scores()["loss"].argmin())
+        else:
+            best = found == found.max()
+            self.chosen.copy_(held_out["loss"].masked_fill(~best, torch.inf).argmin())
+        self.training_score.reset()
+        self.held_out_score.reset()
+
+    # Scoring
+
+    def validation_step(self, batch: Any, batch_idx: int) -> None:
+        """Score all heads."""
+        images = read_labelled(batch)
+        assert self.heads is not None
+        self.score.update(self.heads(self(images.image))[:, :, 0], images.target)
+
+    test_step = validation_step
+
+    def predict_step(self, batch: Any, batch_idx: int) -> Tensor:
+        """Class scores ``[N, C]`` of the chosen head."""
+        return self.classify(batch if isinstance(batch, Tensor) else batch[0])
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the scores of the chosen rate and of each."""
+        self._report("val")
+
+    def on_test_epoch_end(self) -> None:
+        """Log the scores of the chosen rate and of each."""
+        self._report("test")
+
+    def _report(self, stage: str) -> None:
+        scores = self.score.scores()
+        self.score.reset()
+        top1 = scores["top1"]
+        self.log(f"{stage}/linear_top1", top1[self.chosen], prog_bar=True)
+        if "top5" in scores:
+            self.log(f"{stage}/linear_top5", scores["top5"][self.chosen])
+        self.log(f"{stage}/linear_rate", self.learning_rates[int(self.chosen)])
+        for rate, value in zip(self.learning_rates, top1, strict=True):
+            self.log(f"{stage}/linear_top1_rate{rate:g}", value)
+        self._last = dict(zip(self.learning_rates, top1.tolist(), strict=True))
+
+    def on_fit_end(self) -> None:
+        """Print the last epoch's scores."""
+        if not self._last:
+            return
+        shown = ", ".join(f"{rate:g}: {100 * value:.2f}" for rate, value in self._last.items())
+        rate = self.learning_rates[int(self.chosen)]
+        self.print(
+            f"linear top-1 in % of layer {self.encoder.layer!r} after the last epoch, by learning "
+            f"rate: {shown}; chosen on held-out training images: {rate:g}"
+        )
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Make heads of the saved size, where nothing else told it."""
+        weight = checkpoint["state_dict"].get("heads.weight.0")
+        if self.heads is None and weight is not None:
+            self._build(weight.shape[2], weight.shape[1])
