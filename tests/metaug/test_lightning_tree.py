@@ -2,10 +2,12 @@
 
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import pytest
 
-pytest.importorskip("lightning", reason="pip install '.[plugins]'")
+# not importorskip: lightning must not be imported beside pytorch_lightning in this process
+pytestmark = pytest.mark.skipif(find_spec("lightning") is None, reason="pip install '.[plugins]'")
 
 FIT = """
 import metaug
