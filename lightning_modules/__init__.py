@@ -1,6 +1,7 @@
 """What is trained: MetAug and its parts, each of the paper's ideas under its own name."""
 
 from .alexnet import AlexNet, AlexNetSplit
+from .checks import NonFiniteLossError
 from .encoder import Encoder, PerViewEncoder
 from .fine_tuner import FineTuner
 from .frozen_backbone import FrozenBackbone
@@ -9,7 +10,7 @@ from .linear_evaluator import LinearEvaluator
 from .memory_bank import MemoryBank
 from .meta_gradient import EngineError, MetaGradient, meta_gradient
 from .meta_step import MetaStep
-from .metaug import MetAug, NonFiniteLossError
+from .metaug import MetAug
 from .objectives import (
     OUCL,
     InfoNCE,

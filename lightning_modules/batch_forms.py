@@ -26,6 +26,11 @@ class Batch:
     views: list[Tensor]
     index: Tensor | None
 
+    def to(self, device: torch.device) -> "Batch":
+        """The batch on a device."""
+        index = None if self.index is None else self.index.to(device)
+        return Batch([view.to(device) for view in self.views], index)
+
 
 def read_batch(batch: Any) -> Batch:
     """Bring a batch into one form.

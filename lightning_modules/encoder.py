@@ -128,9 +128,9 @@ class PerViewEncoder(Rebuildable):
         self.encoders: Any = nn.ModuleList(encoders)
         self.channels = channels
         self.num_views: int | None = len(encoders)
-        sizes: list[int] = [encoder.num_features for encoder in self.encoders]
+        sizes: list[Any] = [encoder.num_features for encoder in encoders]
         self.num_features = sum(sizes)
-        self.feature_dim = self.encoders[0].feature_dim
+        self.feature_dim: int = self.encoders[0].feature_dim
 
     def represent(self, image: Tensor) -> Tensor:
         """Representations of all encoders side by side, ``[N, C, H, W] -> [N, F]``."""

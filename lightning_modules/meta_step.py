@@ -14,7 +14,7 @@ class MetaStep:
             or ``first_order`` (drops the mixed term; for ablation).
         inner_lr: alpha > 0, the rate of the look-ahead step.
         every: The generator takes a meta step every so many batches, >= 1.
-        audit_every: Every so many meta steps the exact gradient is computed too and the relative
+        audit_every: Every so many meta steps of ``lookahead`` the exact gradient too, the relative
             difference logged as ``train/lookahead_error``; 0 for never.
         inner_steps: Number of inner steps (engine ``higher`` alone does more than 1).
         inner_optimizer: ``sgd`` or ``adam`` (engine ``higher`` alone).

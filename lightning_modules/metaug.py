@@ -1,18 +1,14 @@
 """MetAug, the LightningModule: contrastive learning via meta feature augmentation."""
 
-import math
-import sys
-import time
 from typing import Any
 
 import pytorch_lightning as pl
-import torch
-from pytorch_lightning.utilities.exceptions import SIGTERMException
 from torch import Tensor, nn
 
 from .batch_forms import Batch, join, read_batch
 from .batch_norm import synchronize_batch_norm
 from .batch_objective import BatchObjective
+from .checks import check_finite, check_precision, check_sizes, check_views
 from .functional_encoder import FunctionalEncoder
 from .generator import AugmentationGenerator
 from .memory_bank import MemoryBank
@@ -21,12 +17,10 @@ from .meta_step import MetaStep
 from .objectives import MetAugObjective
 from .optimization import OptimizerSettings, clip_by_norm
 from .processes import Processes, current_processes
-from .random_state import collect_random_state, restore_random_state
+from .random_state import collect_random_states, restore_random_state
 from .recipe import recipe
-
-
-class NonFiniteLossError(RuntimeError):
-    """The loss is not a number or infinite; the message says where and what to do."""
+from .steps import count_steps
+from .throughput import Throughput
 
 
 class MetAug(pl.LightningModule):
@@ -97,12 +91,11 @@ class MetAug(pl.LightningModule):
         self.accumulate = accumulate
         self.micro_batch_size = micro_batch_size
         self.clip_norm = clip_norm
-        self._check_sizes()
+        check_sizes(encoder, generator)
         self._ddp_params_and_buffers_to_ignore = ["memory_bank.entries"]
         self._pending: list[Batch] = []
         self._saved_random_state: dict[str, Any] | None = None
-        self._seen = 0
-        self._since = time.perf_counter()
+        self._throughput = Throughput()
 
     # What other pipelines use
 
@@ -135,9 +128,12 @@ class MetAug(pl.LightningModule):
 
     def setup(self, stage: str) -> None:
         """Check the run's settings, size the memory bank, join BatchNorm over processes."""
-        self._check_run()
+        check_precision(self.trainer)
+        views = getattr(getattr(self.trainer, "datamodule", None), "num_views", None)
+        check_views(views, "data have", self.encoder, self.generator)
         if stage != "fit":
             return
+        self._pending = []
         if self.memory_bank is not None:
             self._size_memory_bank(self.memory_bank)
         if self.trainer.world_size > 1:
@@ -148,7 +144,7 @@ class MetAug(pl.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """The encoder's optimizer and the generator's, with their schedules."""
-        epoch, total = self._count_steps()
+        epoch, total = count_steps(self.trainer, self.accumulate)
         parts: list[tuple[nn.Module, OptimizerSettings]] = [(self.encoder, self.encoder_optimizer)]
         if self.generator is not None:
             parts.append((self.generator, self.generator_optimizer))
@@ -162,7 +158,7 @@ class MetAug(pl.LightningModule):
 
     def on_train_start(self) -> None:
         """Start the clock of the throughput."""
-        self._seen, self._since = 0, time.perf_counter()
+        self._throughput.restart()
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         """After a resume: go on with the random state of the checkpoint."""
@@ -175,9 +171,10 @@ class MetAug(pl.LightningModule):
         self._pending.append(read_batch(batch))
         if len(self._pending) < self.accumulate and not self.trainer.is_last_batch:
             return
-        batches, self._pending = self._pending, []
+        batches = [batch.to(self.device) for batch in self._pending]
+        self._pending = []
         whole = batches[0] if len(batches) == 1 else join(batches)
-        self._check_views(whole)
+        check_views(len(whole.views), "batch has", self.encoder, self.generator)
         processes = current_processes()
         index = self._global_index(whole, processes)
         negatives = None
@@ -193,7 +190,12 @@ class MetAug(pl.LightningModule):
             self.objective, self.generator, count, len(whole.views), negatives, index
         )
         result = self._gradients(self._pieces(batches), objective, processes)
-        self._check_finite(objective, result)
+        terms = {
+            "contrastive loss": objective.contrast,
+            "margin regularisation": objective.margin,
+            "features": result.features.sum(),
+        }
+        check_finite(self.trainer, result.loss, terms)
         self._log(objective, result, count)  # before clipping changes the gradients
         self._step(result)
         if self.memory_bank is not None and index is not None:
@@ -211,13 +213,7 @@ class MetAug(pl.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the random state of every process and batches that wait for accumulation."""
-        state = collect_random_state()
-        states: list[Any] = [state]
-        # After an error on one process the others do not take part in gathering any more.
-        error = sys.exc_info()[1]
-        if self.trainer.world_size > 1 and (error is None or isinstance(error, SIGTERMException)):
-            states = [None] * self.trainer.world_size
-            torch.distributed.all_gather_object(states, state)
+        states = collect_random_states(self.trainer.world_size)
         checkpoint["metaug_random_states"] = states
         checkpoint["metaug_pending"] = [(batch.views, batch.index) for batch in self._pending]
 
@@ -231,18 +227,6 @@ class MetAug(pl.LightningModule):
         ]
 
     # The step
-
-    def _count_steps(self) -> tuple[float, float]:
-        """Training steps of an epoch and of the run; an epoch's last step may be a short one."""
-        self.trainer.fit_loop.setup_data()  # Lightning does not where only max_steps is given
-        total = float(self.trainer.estimated_stepping_batches)
-        batches = float(self.trainer.num_training_batches)
-        epoch = float(math.ceil(batches / self.accumulate)) if math.isfinite(batches) else batches
-        if self.accumulate > 1 and math.isfinite(total):  # max_steps counts steps, not batches
-            epochs, steps = self.trainer.max_epochs, self.trainer.max_steps
-            total = epoch * max(epochs, 1) if epochs not in (None, -1) else math.inf
-            total = min(total, steps) if steps != -1 else total
-        return epoch, total
 
     def _pieces(self, batches: list[Batch]) -> list[FunctionalEncoder]:
         names = [name for name, _ in self._encoder_params()]
@@ -271,7 +255,7 @@ class MetAug(pl.LightningModule):
             processes=processes,
         )
         audit = self.meta.audit_every * self.meta.every
-        if audit and self.global_step % audit == 0:
+        if audit and self.meta.engine == "lookahead" and self.global_step % audit == 0:
             reference = meta_gradient(
                 *shared, engine="exact", outer_objective=objective.outer, processes=processes
             )
@@ -320,83 +304,8 @@ class MetAug(pl.LightningModule):
         self.log("train/margin", objective.margin)
         if result.generator:
             self.log("train/meta_gap", result.gap, prog_bar=True)
-        self._seen += count
-        elapsed = time.perf_counter() - self._since
-        self.log("train/images_per_second", self._seen / elapsed, prog_bar=True)
-        if elapsed > 10:
-            self._seen, self._since = 0, time.perf_counter()
-
-    # Checks
-
-    def _check_sizes(self) -> None:
-        if self.generator is None:
-            return
-        size = getattr(self.encoder, "feature_dim", self.generator.feature_dim)
-        if size != self.generator.feature_dim:
-            raise ValueError(
-                f"the encoder's projection_dim is {size}, the generator's feature_dim is "
-                f"{self.generator.feature_dim}; set both to the same number"
-            )
-        views = getattr(self.encoder, "num_views", None)
-        if views is not None and views != self.generator.num_views:
-            raise ValueError(
-                f"the encoder has {views} views, the generator num_views="
-                f"{self.generator.num_views}; set both to the same number"
-            )
-
-    def _check_run(self) -> None:
-        precision = str(self.trainer.precision)
-        if precision.startswith("16"):
-            raise ValueError(
-                f"precision {precision} needs loss scaling, which gradients of two objectives do "
-                "not survive; use precision: bf16-mixed or 32-true"
-            )
-        if precision.endswith("-true") and precision not in ("32-true", "64-true"):
-            raise ValueError(
-                f"precision {precision} rounds a look-ahead step away; use precision: bf16-mixed "
-                "or 32-true"
-            )
-        datamodule = getattr(self.trainer, "datamodule", None)
-        views = getattr(datamodule, "num_views", None)
-        for name, part in (("generator", self.generator), ("encoder", self.encoder)):
-            wanted = getattr(part, "num_views", None)
-            if views is not None and wanted is not None and views != wanted:
-                raise ValueError(
-                    f"the data have {views} views of each image, the {name} has {wanted}; set the "
-                    "number of views of both to the same"
-                )
-
-    def _check_views(self, batch: Batch) -> None:
-        for name, part in (("generator", self.generator), ("encoder", self.encoder)):
-            wanted = getattr(part, "num_views", None)
-            if wanted is not None and len(batch.views) != wanted:
-                raise ValueError(
-                    f"the batch has {len(batch.views)} views of each image, the {name} has "
-                    f"{wanted}; set the number of views of both to the same"
-                )
-
-    def _check_finite(self, objective: BatchObjective, result: MetaGradient) -> None:
-        # Reading a value waits for a GPU, so there it is read only when it is logged.
-        every = getattr(self.trainer, "log_every_n_steps", 50) if result.loss.is_cuda else 1
-        if self.global_step % every or torch.isfinite(result.loss):
-            return
-        terms = {
-            "contrastive loss": objective.contrast,
-            "margin regularisation": objective.margin,
-            "features": result.features.sum(),
-        }
-        blown = [name for name, value in terms.items() if not torch.isfinite(value)]
-        paths = [
-            getattr(each, "last_model_path", "") or getattr(each, "best_model_path", "")
-            for each in self.trainer.checkpoint_callbacks
-        ]
-        last = next((path for path in paths if path), None)
-        resume = f"resume from {last}" if last else "no checkpoint was written yet"
-        raise NonFiniteLossError(
-            f"the loss is {float(result.loss)} at step {self.global_step}; not finite: "
-            f"{', '.join(blown) or 'their weighted sum'}. Lower the learning rate, add warm-up or "
-            f"set clip_norm; {resume}"
-        )
+        rate = self._throughput.add(count)
+        self.log("train/images_per_second", rate, prog_bar=True)
 
     def _size_memory_bank(self, bank: MemoryBank) -> None:
         datamodule = getattr(self.trainer, "datamodule", None)

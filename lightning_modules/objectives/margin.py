@@ -118,14 +118,14 @@ class MarginRegularization(Rebuildable):
 
     def margins(self, pairs: PairSet) -> tuple[Tensor, Tensor]:
         """m+ and m- of each instance of the set, each ``[B]``."""
-        original = pairs.original()
+        original = pairs.across_views().original()
         hardest_negative = original.mask_negatives(original.negative).amax(dim=(0, 2))
         return margins(original.positive.amin(dim=0), hardest_negative, self.kind)
 
     def forward(self, pairs: PairSet) -> Tensor:
         """R of each instance of the set (unweighted by delta), ``[B]``."""
         upper, lower = self.margins(pairs)
-        augmented = pairs.augmented()
+        augmented = pairs.across_views().augmented()
         too_easy = (augmented.positive - upper).clamp_min(0).mean(dim=0)
         too_far = (lower[:, None] - augmented.negative).clamp_min(0)
         count = augmented.negative.shape[0] * pairs.valid.sum(dim=1)

@@ -105,6 +105,11 @@ class PairSet:
             lambda anchor, other: anchor >= views or (other >= views and not self.from_bank),
         )
 
+    def across_views(self) -> "PairSet":
+        """The pairs of features of different views: without same-view negatives."""
+        views = self.num_views
+        return self._select(lambda *_: True, lambda anchor, other: anchor % views != other % views)
+
     def _select(
         self, keep_positive: Callable[[int, int], bool], keep_negative: Callable[[int, int], bool]
     ) -> "PairSet":

@@ -13,6 +13,7 @@ from metaug.lightning_modules import (
     NonFiniteLossError,
     PerViewEncoder,
 )
+from metaug.lightning_modules.checks import check_precision
 from pytorch_lightning.callbacks import ModelCheckpoint
 from torch.nn.utils.parametrizations import weight_norm
 from torch.utils.data import DataLoader
@@ -75,10 +76,9 @@ def test_an_engine_that_cannot_handle_the_encoder():
 @pytest.mark.parametrize("precision", ["16-mixed", "16-true", "bf16-true"])
 def test_refused_precisions(precision):
     """Lightning itself turns 16-mixed into bf16-mixed on a CPU, so the trainer is a stand-in."""
-    model = tiny_metaug()
-    model._trainer = SimpleNamespace(precision=precision, datamodule=None)
+    trainer = SimpleNamespace(precision=precision)
     with pytest.raises(ValueError, match=f"precision {precision} .* use precision: bf16-mixed"):
-        model._check_run()
+        check_precision(trainer)
 
 
 class Poison(pl.Callback):

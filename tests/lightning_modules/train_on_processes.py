@@ -1,11 +1,14 @@
 """Train a few steps on fixed views and save every parameter, buffer and bank entry.
 
 Run by the tests of many processes, alone or under torchrun:
-``train_on_processes.py OUT NODES ENGINE,ENCODER,NEGATIVES,PRECISION ...``.
+``train_on_processes.py OUT NODES ENGINE,ENCODER,NEGATIVES,PRECISION[,BROKEN] ...``, where BROKEN
+names a reduction over processes to leave out.
 """
 
 import os
 import sys
+from contextlib import nullcontext
+from unittest import mock
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -22,12 +25,13 @@ from metaug.lightning_modules import (
     MetAugObjective,
     OptimizerSettings,
 )
+from metaug.lightning_modules.batch_norm import _AllReduceSum
+from metaug.lightning_modules.meta_gradient import Encoding
+from metaug.lightning_modules.processes import DistributedProcesses, Processes
 from torch.utils.data import DataLoader, DistributedSampler, TensorDataset
 
 STEPS, BATCH = 5, 12
-LEARNING_RATE = (
-    0.002  # with larger steps so small a network is chaotic: rounding grows
-)
+LEARNING_RATE = 0.002  # with larger steps so small a network is chaotic: rounding grows
 
 
 class InOrder(DistributedSampler):
@@ -91,7 +95,51 @@ def data() -> DataLoader:
     return DataLoader(rows, BATCH // processes, sampler=sampler, collate_fn=collate)
 
 
-def train(engine: str, encoder: str, negatives: str, precision: str, nodes: int) -> MetAug:
+def own_repeated(processes: Processes, values: torch.Tensor) -> torch.Tensor:
+    return torch.cat([processes.own(values)] * processes.count)
+
+
+def gather_floats(processes: Processes, values: torch.Tensor) -> torch.Tensor:
+    return (
+        torch.cat([values] * processes.count)
+        if values.is_floating_point()
+        else (real_gather(processes, values))
+    )
+
+
+def gather_index(processes: Processes, values: torch.Tensor) -> torch.Tensor:
+    return (
+        real_gather(processes, values)
+        if values.is_floating_point()
+        else (torch.cat([values] * processes.count))
+    )
+
+
+def tangent(encoding: Encoding, *arguments) -> torch.Tensor:
+    return own_repeated(encoding.processes, real_tangent(encoding, *arguments))
+
+
+real_gather, real_tangent = DistributedProcesses.gather, Encoding.tangent
+BROKEN = {
+    "features": lambda: mock.patch.object(DistributedProcesses, "gather", gather_floats),
+    "index": lambda: mock.patch.object(DistributedProcesses, "gather", gather_index),
+    "gradients": lambda: mock.patch.object(DistributedProcesses, "reducing", Processes.reducing),
+    "tangent": lambda: mock.patch.object(Encoding, "tangent", tangent),
+    "statistics": lambda: mock.patch.object(
+        _AllReduceSum, "forward", staticmethod(lambda values: values.clone())
+    ),
+    "statistics' gradients": lambda: mock.patch.object(
+        _AllReduceSum, "backward", staticmethod(lambda ctx, grad: grad)
+    ),
+    "statistics' tangents": lambda: mock.patch.object(
+        _AllReduceSum, "jvp", staticmethod(lambda ctx, tangent: tangent)
+    ),
+}
+
+
+def train(
+    engine: str, encoder: str, negatives: str, precision: str, broken: str = "", nodes: int = 1
+) -> MetAug:
     torch.set_default_dtype(torch.float32)
     model = module(engine, encoder, negatives)
     torch.set_default_dtype(torch.float64 if precision == "64-true" else torch.float32)
@@ -108,7 +156,8 @@ def train(engine: str, encoder: str, negatives: str, precision: str, nodes: int)
         enable_progress_bar=False,
         enable_model_summary=False,
     )
-    trainer.fit(model, data())
+    with BROKEN[broken]() if broken else nullcontext():
+        trainer.fit(model, data())
     assert trainer.world_size == processes
     assert trainer.global_step == STEPS
     return model

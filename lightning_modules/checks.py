@@ -1,0 +1,105 @@
+"""Checks that fail early, each with the value and the cure."""
+
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+
+
+class NonFiniteLossError(RuntimeError):
+    """The loss is not a number or infinite; the message says where and what to do."""
+
+
+def check_sizes(encoder: nn.Module, generator: nn.Module | None) -> None:
+    """Check that encoder and generator agree on the feature size and the number of views.
+
+    Raises:
+        ValueError: If they do not.
+    """
+    size, views = getattr(encoder, "feature_dim", None), getattr(encoder, "num_views", None)
+    wanted_size, wanted_views = (
+        getattr(generator, "feature_dim", size),
+        getattr(generator, "num_views", views),
+    )
+    if size is not None and size != wanted_size:
+        raise ValueError(
+            f"the encoder's projection_dim is {size}, the generator's feature_dim is "
+            f"{wanted_size}; set both to the same number"
+        )
+    if views is not None and views != wanted_views:
+        raise ValueError(
+            f"the encoder has {views} views, the generator num_views={wanted_views}; set both to "
+            "the same number"
+        )
+
+
+def check_views(count: int | None, source: str, encoder: nn.Module, generator: Any) -> None:
+    """Check that encoder and generator take as many views as there are.
+
+    Args:
+        count: Number of views, or None if it is not known.
+        source: What has them, in words.
+        encoder: Its ``num_views``, if any, is what it takes.
+        generator: Likewise; None for none.
+
+    Raises:
+        ValueError: If they do not.
+    """
+    for name, part in (("generator", generator), ("encoder", encoder)):
+        wanted = getattr(part, "num_views", None)
+        if count is not None and wanted is not None and count != wanted:
+            raise ValueError(
+                f"the {source} {count} views of each image, the {name} has {wanted}; set the "
+                "number of views of both to the same"
+            )
+
+
+def check_precision(trainer: pl.Trainer) -> None:
+    """Check that the trainer's precision suits two objectives and a look-ahead.
+
+    Raises:
+        ValueError: For float16, and for weights kept in less than float32.
+    """
+    precision = str(trainer.precision)
+    if precision.startswith("16"):
+        raise ValueError(
+            f"precision {precision} needs loss scaling, which gradients of two objectives do "
+            "not survive; use precision: bf16-mixed or 32-true"
+        )
+    if precision.endswith("-true") and precision not in ("32-true", "64-true"):
+        raise ValueError(
+            f"precision {precision} rounds a look-ahead step away; use precision: bf16-mixed "
+            "or 32-true"
+        )
+
+
+def check_finite(trainer: pl.Trainer, loss: Tensor, terms: dict[str, Tensor]) -> None:
+    """Check that the loss is finite, before it spoils the parameters.
+
+    Reading a value waits for a GPU, so there it is read only every ``log_every_n_steps``.
+
+    Args:
+        trainer: The trainer at work.
+        loss: A scalar.
+        terms: What the loss is made of, by name; each a scalar.
+
+    Raises:
+        NonFiniteLossError: Naming the step, the terms that blew up, and a checkpoint to resume
+            from.
+    """
+    every = getattr(trainer, "log_every_n_steps", 50) if loss.is_cuda else 1
+    if trainer.global_step % every or torch.isfinite(loss):
+        return
+    blown = [name for name, value in terms.items() if not torch.isfinite(value)]
+    paths = [
+        getattr(each, "last_model_path", "") or getattr(each, "best_model_path", "")
+        for each in trainer.checkpoint_callbacks
+    ]
+    last = next((path for path in paths if path), None)
+    resume = f"resume from {last}" if last else "no checkpoint was written yet"
+    raise NonFiniteLossError(
+        f"the loss is {float(loss)} at step {trainer.global_step}; not finite: "
+        f"{', '.join(blown) or 'their weighted sum'}. Lower the learning rate, add warm-up or "
+        f"set clip_norm; {resume}"
+    )
