@@ -148,7 +148,8 @@ class FineTuner(pl.LightningModule):
         self._last = {name: float(scores[name][0]) for name in scores if name != "loss"}
         for name in ("top1", "top5"):
             if name in scores:
-                self.log(f"{stage}/finetune_{name}", scores[name][0], prog_bar=name == "top1")
+                score = scores[name][0]  # the same on all processes already
+                self.log(f"{stage}/finetune_{name}", score, prog_bar=name == "top1", sync_dist=True)
 
     def on_fit_end(self) -> None:
         """Print the last epoch's scores."""

@@ -155,15 +155,15 @@ class LinearEvaluator(pl.LightningModule):
         assert self.heads is not None
         scores = self.heads(self(images.image))
         held_out = held_out_mask(images.index, self.held_out)
-        losses = [
-            cross_entropies(scores[:, :, 0], images.target),
-            cross_entropies(scores[~held_out][:, :, 1], images.target[~held_out]),
-        ]
+        losses = cross_entropies(scores[:, :, 0], images.target)
+        twins = cross_entropies(
+            scores[~held_out][:, :, 1], images.target[~held_out], (1 - self.held_out) * len(scores)
+        )
         with torch.no_grad():
             self.training_score.update(scores[:, :, 0], images.target)
             self.held_out_score.update(scores[held_out][:, :, 1], images.target[held_out])
-        self.log("train/loss", losses[0][self.chosen].detach(), prog_bar=True)
-        return losses[0].sum() + losses[1].sum()
+        self.log("train/loss", losses[self.chosen].detach(), prog_bar=True)
+        return losses.sum() + twins.sum()
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
         """At the end of an epoch, before validation: choose the learning rate."""
@@ -207,12 +207,15 @@ class LinearEvaluator(pl.LightningModule):
         scores = self.score.scores()
         self.score.reset()
         top1 = scores["top1"]
-        self.log(f"{stage}/linear_top1", top1[self.chosen], prog_bar=True)
+        logged: dict[str, Any] = {"linear_top1": top1[self.chosen]}
         if "top5" in scores:
-            self.log(f"{stage}/linear_top5", scores["top5"][self.chosen])
-        self.log(f"{stage}/linear_rate", self.learning_rates[int(self.chosen)])
+            logged["linear_top5"] = scores["top5"][self.chosen]
+        logged["linear_rate"] = self.learning_rates[int(self.chosen)]
         for rate, value in zip(self.learning_rates, top1, strict=True):
-            self.log(f"{stage}/linear_top1_rate{rate:g}", value)
+            logged[f"linear_top1_rate{rate:g}"] = value
+        for name, value in logged.items():
+            # the same on all processes already, which Lightning cannot know
+            self.log(f"{stage}/{name}", value, prog_bar=name == "linear_top1", sync_dist=True)
         self._last = dict(zip(self.learning_rates, top1.tolist(), strict=True))
 
     def on_fit_end(self) -> None:

@@ -67,15 +67,17 @@ def held_out_mask(index: Tensor, fraction: float) -> Tensor:
     return (mixed.double() / 2**32 < fraction) & (index >= 0)
 
 
-def cross_entropies(scores: Tensor, target: Tensor) -> Tensor:
+def cross_entropies(scores: Tensor, target: Tensor, count: float | None = None) -> Tensor:
     """Mean cross entropy of each head ``[H]``; 0 without images.
 
     Args:
         scores: ``[N, H, C]``.
         target: ``[N]``.
+        count: What to divide the sums by; null for N. A count that does not depend on the batch
+            lets the gradients of several processes average to that of one.
     """
     if len(target) == 0:
         return scores.sum((0, 2))
     heads = target[:, None].expand(scores.shape[:2])
     losses = functional.cross_entropy(scores.flatten(0, 1), heads.flatten(), reduction="none")
-    return losses.view(scores.shape[:2]).mean(0)
+    return losses.view(scores.shape[:2]).sum(0) / (count or len(target))

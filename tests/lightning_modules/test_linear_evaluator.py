@@ -1,4 +1,8 @@
 import math
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import pytorch_lightning as pl
@@ -88,7 +92,9 @@ def test_every_head_is_trained_as_if_alone():
                 for batch in batches:
                     keep = ~held_out_mask(batch.index, 0.3) if twin else batch.index >= 0
                     x = (batch.feature[keep] - mean) / deviation
-                    loss = functional.cross_entropy(x @ weight.T + bias, batch.target[keep])
+                    scores, target = x @ weight.T + bias, batch.target[keep]
+                    loss = functional.cross_entropy(scores, target, reduction="sum")
+                    loss = loss / (128 * (0.7 if twin else 1.0))
                     grads = list(torch.autograd.grad(loss, [weight, bias]))
                     grads[0] = grads[0] + decay * weight.detach()
                     lr = rate * 0.5 * (1 + math.cos(math.pi * step / total))
@@ -189,3 +195,18 @@ def test_pretrained_encoder_leaves_a_shared_module_usable():
     frozen = PretrainedEncoder(encoder).freeze()
     assert not frozen.train().training
     assert not any(module.training for module in frozen.modules())
+
+
+@pytest.mark.long
+def test_two_processes_equal_one(tmp_path):
+    """Features of both, no image twice (719 and 718 to train on, 180 and 179 to score)."""
+    found = []
+    for processes in (1, 2):
+        output = tmp_path / f"{processes}.pt"
+        script = Path(__file__).with_name("evaluate_on_processes.py")
+        command = [sys.executable, str(script), str(processes), str(output)]
+        subprocess.run(command, check=True, timeout=120, env=os.environ | {"OMP_NUM_THREADS": "1"})
+        found.append(torch.load(output))
+    assert found[0]["scores"] == pytest.approx(found[1]["scores"], abs=1e-6)
+    for one, two in zip(found[0]["heads"], found[1]["heads"], strict=True):
+        torch.testing.assert_close(one, two, rtol=1e-3, atol=1e-4)
