@@ -174,7 +174,7 @@ class GeneratorMonitor(Callback):
         original = pairs.original()
         sigma_negative = original.mask_negatives(original.negative).amax(dim=(0, 2))
         regularization = getattr(getattr(pl_module, "objective", None), "margin", None)
-        kind = getattr(regularization, "kind", "large")
+        kind: Any = getattr(regularization, "kind", "large")
         lines = margins(original.positive.amin(dim=0), sigma_negative, kind)
         title = f"epoch {trainer.current_epoch}"
         figure = draw_generator(pairs, lines, cosine, self.history, title)

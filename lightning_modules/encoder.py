@@ -128,9 +128,10 @@ class PerViewEncoder(Rebuildable):
         self.encoders: Any = nn.ModuleList(encoders)
         self.channels = channels
         self.num_views: int | None = len(encoders)
-        sizes: list[Any] = [encoder.num_features for encoder in encoders]
-        self.num_features = sum(sizes)
-        self.feature_dim: int = self.encoders[0].feature_dim
+        members: list[Any] = list(encoders)
+        widths: list[int] = [each.num_features for each in members]
+        self.num_features = sum(widths)
+        self.feature_dim: int = members[0].feature_dim
 
     def represent(self, image: Tensor) -> Tensor:
         """Representations of all encoders side by side, ``[N, C, H, W] -> [N, F]``."""
