@@ -21,7 +21,7 @@ class Encoding:
     """Cuts the graph at the features Z: everything before it is plain encoder work.
 
     Features and tangents are gathered over processes without gradient; gradients of the encoder
-    are summed over processes (DESIGN of the project: one process or many, the same numbers).
+    are summed over processes, so that one process or many give the same numbers.
 
     Args:
         encode: ``encode(params) -> [n, V, D]``, or several that each encode a piece of this
