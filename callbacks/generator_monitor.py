@@ -8,7 +8,7 @@ import pytorch_lightning as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from metaug.lightning_modules.batch_forms import read_batch
-from metaug.lightning_modules.objectives.margin import margins
+from metaug.lightning_modules.objectives.margin import MarginRegularization
 from metaug.lightning_modules.objectives.pairs import PairSet, form_pairs
 from pytorch_lightning.callbacks import Callback
 from torch import Tensor
@@ -171,11 +171,9 @@ class GeneratorMonitor(Callback):
         if len(features) < 2:
             return
         pairs = form_pairs(features, augmented)
-        original = pairs.original()
-        sigma_negative = original.mask_negatives(original.negative).amax(dim=(0, 2))
         regularization = getattr(getattr(pl_module, "objective", None), "margin", None)
         kind: Any = getattr(regularization, "kind", "large")
-        lines = margins(original.positive.amin(dim=0), sigma_negative, kind)
+        lines = MarginRegularization(kind).margins(pairs)
         title = f"epoch {trainer.current_epoch}"
         figure = draw_generator(pairs, lines, cosine, self.history, title)
         path = publish(trainer, figure, "generator")
