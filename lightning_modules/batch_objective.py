@@ -55,7 +55,7 @@ class BatchObjective:
 
     @property
     def outer(self) -> list[Callable[[Tensor], Tensor]] | None:
-        """What the generator minimises, block by block; None if it is the same."""
+        """The generator's objective, block by block; None if it is the same."""
         if self.generator is None or not self.objective.differs:
             return None
         return [partial(self._evaluate, "outer", number) for number in range(len(self.blocks))]
@@ -86,6 +86,7 @@ class BatchObjective:
                 rows=self.blocks[number] if len(self.blocks) > 1 else None,
                 negatives=self.negatives,
                 index=self.index,
+                through=True if which == "outer" else None,
             )
         self._first.setdefault(number, (terms.contrast.detach(), terms.margin.detach()))
         return terms.inner if which == "inner" else terms.outer

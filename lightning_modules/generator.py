@@ -18,6 +18,9 @@ class AugmentationGenerator(Rebuildable):
         shared: One MLP for all views instead of one per view.
         norm: Whether an MLP has BatchNorm (over the global batch).
         residual: Add the MLP's output to the feature before normalising.
+        radius: Greatest length of what ``residual`` adds, so that augmented features stay within
+            an angle of arcsin(radius); null for no limit.
+        identity: Start from the identity, by a last layer of zeros; needs ``residual``.
     """
 
     def __init__(
@@ -29,6 +32,8 @@ class AugmentationGenerator(Rebuildable):
         shared: bool = False,
         norm: bool = False,
         residual: bool = False,
+        radius: float | None = None,
+        identity: bool = False,
     ) -> None:
         super().__init__()
         if num_views < 2:
@@ -36,15 +41,27 @@ class AugmentationGenerator(Rebuildable):
                 f"the generator needs at least 2 views, got num_views={num_views}; "
                 "set it to the number of views of the data"
             )
+        if not residual and (identity or radius is not None):
+            raise ValueError(
+                f"identity={identity} and radius={radius} say what is added to a feature; "
+                "set residual to true, or leave them out"
+            )
+        if radius is not None and not radius > 0:
+            raise ValueError(f"radius must be greater than 0, got {radius}; null for no limit")
         self.feature_dim = feature_dim
         self.num_views = num_views
         self.residual = residual
+        self.radius = radius
         self.networks = nn.ModuleList(
             projection_head(
                 feature_dim, feature_dim, hidden=hidden_dim, layers=num_layers, norm=norm
             )
             for _ in range(1 if shared else num_views)
         )
+        if identity:
+            for network in self.networks:
+                nn.init.zeros_(network[-1].weight)  # type: ignore[index]
+                nn.init.zeros_(network[-1].bias)  # type: ignore[index]
 
     def forward(self, features: Tensor) -> Tensor:
         """Augmented features, ``[N, V, D] -> [N, V, D]``, unit norm.
@@ -62,5 +79,7 @@ class AugmentationGenerator(Rebuildable):
         for view in range(self.num_views):
             network = self.networks[view % len(self.networks)]
             output = network(features[:, view])
+            if self.radius is not None:  # |output| = r becomes radius * r / sqrt(1 + r^2)
+                output = self.radius * output * (1 + output.square().sum(1, keepdim=True)).rsqrt()
             augmented.append(features[:, view] + output if self.residual else output)
         return unit_norm(torch.stack(augmented, dim=1))

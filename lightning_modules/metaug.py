@@ -261,7 +261,7 @@ class MetAug(pl.LightningModule):
             )
             error = relative_distance(result.generator, reference.generator)
             self.log("train/lookahead_error", error)
-        return result
+        return result.uphill() if self.objective.adversarial else result
 
     def _step(self, result: MetaGradient) -> None:
         optimizers = self.optimizers()

@@ -21,7 +21,7 @@ class Terms(NamedTuple):
         contrast: The composed contrastive loss (OUCL or InfoNCE).
         margin: R, not weighted; 0 without a generator or a margin.
         inner: What the encoder minimises: L(theta, omega).
-        outer: What the generator minimises at the look-ahead.
+        outer: What the generator minimises at the look-ahead, or maximises if ``adversarial``.
     """
 
     contrast: Tensor
@@ -45,6 +45,10 @@ class MetAugObjective(Rebuildable):
             replaced by its augmented feature + the loss with every view replaced].
         augmented_weight: lambda, the weight of the losses over augmented features.
         margin: Margin-injected regularisation, or null for none.
+        adversarial: The generator makes the contrastive loss after the look-ahead as great as it
+            can, instead of as small as in the paper; it minimises R either way.
+        detach: The encoder takes augmented features as given, instead of learning through the
+            generator as well; the generator learns as before.
     """
 
     def __init__(
@@ -53,6 +57,8 @@ class MetAugObjective(Rebuildable):
         composition: Composition = "unified",
         augmented_weight: float = 1.0,
         margin: MarginRegularization | None = None,
+        adversarial: bool = False,
+        detach: bool = False,
     ) -> None:
         super().__init__()
         if composition not in get_args(Composition):
@@ -64,11 +70,14 @@ class MetAugObjective(Rebuildable):
         self.composition = composition
         self.augmented_weight = augmented_weight
         self.margin = margin
+        self.adversarial = adversarial
+        self.detach = detach
 
     @property
     def differs(self) -> bool:
-        """Whether the generator minimises another objective than the encoder."""
-        return self.margin is not None and self.margin.acts_on == "generator"
+        """Whether the generator has another objective than the encoder."""
+        acts_on = "none" if self.margin is None else self.margin.acts_on
+        return self.detach or acts_on == "generator" or (self.adversarial and acts_on == "both")
 
     def compose(self, pairs: PairSet) -> Tensor:
         """The composed contrastive loss of each instance, ``[B]``."""
@@ -93,6 +102,7 @@ class MetAugObjective(Rebuildable):
         rows: slice | None = None,
         negatives: Negatives | None = None,
         index: Tensor | None = None,
+        through: bool | None = None,
     ) -> Terms:
         """Evaluate the objective over the global batch, or a block of instances' share of it.
 
@@ -102,6 +112,8 @@ class MetAugObjective(Rebuildable):
             rows: Sum only the instances of this block, divided by G: blocks add up to the whole.
             negatives: Draws from a memory bank, or None for in-batch negatives.
             index: Dataset index of the instances, ``[G]``; needed with ``negatives``.
+            through: Whether gradients reach the features through ``augment``, as they always do
+                for the generator's objective; None for what ``detach`` says of the encoder's.
 
         Returns:
             The terms, scalars.
@@ -119,9 +131,10 @@ class MetAugObjective(Rebuildable):
             raise ValueError(
                 "a batch of 1 instance has no negatives; use a batch of 2 or more, or a memory bank"
             )
+        through = not self.detach if through is None else through
         pairs = form_pairs(
             features,
-            None if augment is None else augment(features),
+            None if augment is None else augment(features if through else features.detach()),
             rows=rows,
             negatives=negatives,
             index=index,
@@ -132,9 +145,10 @@ class MetAugObjective(Rebuildable):
             return Terms(contrast, torch.zeros_like(contrast), contrast, contrast)
         margin = self.margin(pairs).sum() / count
         weighted = self.margin.weight * margin
+        outer = -weighted if self.adversarial else weighted
         return Terms(
             contrast,
             margin,
             inner=contrast + weighted if self.margin.acts_on == "both" else contrast,
-            outer=contrast + weighted if self.margin.acts_on != "none" else contrast,
+            outer=contrast + outer if self.margin.acts_on != "none" else contrast,
         )

@@ -40,6 +40,27 @@ def test_norm():
     assert any(isinstance(each, nn.BatchNorm1d) for each in network)
 
 
+def test_identity():
+    generator = AugmentationGenerator(4, 3, 8, residual=True, radius=0.5, identity=True)
+    torch.testing.assert_close(generator(FEATURES), FEATURES)
+    generator(FEATURES).square().cumsum(1).sum().backward()
+    assert all(bool(network[-1].weight.grad.any()) for network in generator.networks)
+
+
+def test_radius_bounds_the_angle():
+    generator = AugmentationGenerator(4, 3, 8, residual=True, radius=0.5)
+    for network in generator.networks:
+        nn.init.normal_(network[-1].weight, std=1e3)
+    cosine = (generator(FEATURES) * FEATURES).sum(-1)
+    assert cosine.min() >= (1 - 0.5**2) ** 0.5 - 1e-6  # cos(arcsin(radius))
+    assert cosine.min() < 0.99
+    small = AugmentationGenerator(4, 3, 8, residual=True, radius=0.5)
+    output = small.networks[1](FEATURES[:, 1])
+    added = 0.5 * output / (1 + output.norm(dim=1, keepdim=True) ** 2).sqrt()
+    expected = functional.normalize(FEATURES[:, 1] + added, dim=1)
+    torch.testing.assert_close(small(FEATURES)[:, 1], expected)
+
+
 @pytest.mark.parametrize("shape", [(5, 2, 4), (5, 3, 6), (5, 4)])
 def test_wrong_features(shape):
     with pytest.raises(ValueError, match=r"built for features \[N, 3 views, 4\], got \[5, "):
@@ -51,3 +72,9 @@ def test_wrong_settings():
         AugmentationGenerator(num_views=1)
     with pytest.raises(ValueError, match="at least 1 layer, got 0"):
         AugmentationGenerator(num_layers=0)
+    with pytest.raises(ValueError, match="set residual to true"):
+        AugmentationGenerator(identity=True)
+    with pytest.raises(ValueError, match="set residual to true"):
+        AugmentationGenerator(radius=0.5)
+    with pytest.raises(ValueError, match="radius must be greater than 0, got 0"):
+        AugmentationGenerator(residual=True, radius=0)

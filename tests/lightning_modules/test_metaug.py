@@ -60,6 +60,24 @@ def test_both_networks_take_the_step_made_by_hand(engine):
         assert moved[name].any() or not grad.any()
 
 
+@pytest.mark.parametrize("engine", ["lookahead", "exact", "higher", "first_order"])
+def test_an_adversary_steps_the_other_way(engine):
+    optimizer = OptimizerSettings("momentum", 0.05, weight_decay=0, schedule="constant")
+    usual = tiny_metaug(
+        objective=MetAugObjective(), meta=MetaStep(engine=engine), generator_optimizer=optimizer
+    )
+    adversary = copy.deepcopy(usual)
+    adversary.objective.adversarial = True
+    start = parameters(usual)
+    for model in (usual, adversary):
+        fit(model, loader(4))
+    moved, opposed = displaced(usual, start), displaced(adversary, start)
+    for name, move in moved.items():
+        expected = -move if name.startswith("generator") else move
+        torch.testing.assert_close(opposed[name], expected, rtol=1e-4, atol=1e-7)
+    assert any(bool(move.any()) for name, move in moved.items() if name.startswith("generator"))
+
+
 def test_global_step_counts_batches():
     assert fit(tiny_metaug(), max_epochs=2).global_step == 8
     trace = Trace()

@@ -87,6 +87,7 @@ def problem(
     acts_on: str = "both",
     views: int = 2,
     count: int = 6,
+    **settings: bool,
 ) -> Problem:
     network = encoder(name)
     generator = AugmentationGenerator(6, views, 8).double()
@@ -94,6 +95,7 @@ def problem(
         composition=composition,
         augmented_weight=0.7,
         margin=MarginRegularization(weight=2.0, acts_on=acts_on),
+        **settings,
     )
     return Problem(
         network,
@@ -101,7 +103,7 @@ def problem(
         list(network.parameters()),
         generator,
         lambda features: objective(features, generator).inner,
-        lambda features: objective(features, generator).outer,
+        lambda features: objective(features, generator, through=True).outer,
     )
 
 

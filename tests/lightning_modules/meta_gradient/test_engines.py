@@ -68,6 +68,25 @@ def test_exact_equals_higher_and_unrolling_by_hand(name, composition, acts_on):
     assert all(bool(grad.any()) for grad in exact.generator)
 
 
+@pytest.mark.parametrize("settings", [{"adversarial": True}, {"detach": True}])
+def test_an_adversary_and_detached_features_equal_unrolling_by_hand(settings):
+    case, plain = problem("resnet", **settings), problem("resnet")
+    plain.generator.load_state_dict(case.generator.state_dict())
+    restore = rerun(case.network)
+    engines = [gradients(case, engine) for engine in ("exact", "higher") if not restore()]
+    restore()
+    encoder, generator, _ = unrolled(
+        case, lambda params, grads, _: [p - ALPHA * g for p, g in zip(params, grads, strict=True)]
+    )
+    for found in engines:
+        assert relative(found.generator, generator) < 1e-10
+        assert relative(found.encoder, encoder) < 1e-10
+    restore()
+    usual = gradients(plain)
+    assert relative(usual.generator, generator) > 0.01
+    assert (relative(usual.encoder, encoder) > 0.01) == ("detach" in settings)
+
+
 @pytest.mark.parametrize(("name", "composition", "acts_on"), CASES)
 def test_exact_equals_finite_differences(name, composition, acts_on):
     case = problem(name, composition, acts_on)

@@ -73,6 +73,37 @@ def test_whom_the_margin_acts_on(acts_on):
     assert objective.differs == (acts_on == "generator")
 
 
+@pytest.mark.parametrize("acts_on", ["both", "generator", "none"])
+def test_an_adversary_minimises_the_margin_all_the_same(acts_on):
+    features, augmented = unit_features(4, 2, 6), unit_features(4, 2, 6, seed=1)
+    margin = MarginRegularization(weight=0.5, acts_on=acts_on)
+    terms = MetAugObjective(margin=margin, adversarial=True)(features, lambda _: augmented)
+    usual = MetAugObjective(margin=margin)(features, lambda _: augmented)
+    assert terms.inner == usual.inner
+    # it climbs up contrast - R, so it goes down R
+    expected = terms.contrast if acts_on == "none" else terms.contrast - 0.5 * terms.margin
+    assert terms.outer == expected
+    differs = MetAugObjective(margin=margin, adversarial=True).differs
+    assert differs == (acts_on != "none")
+    assert not MetAugObjective(adversarial=True).differs
+
+
+def test_detached_features_are_given_to_the_encoder():
+    generator = AugmentationGenerator(6, 2, 8).double()
+    features = unit_features(4, 2, 6).requires_grad_()
+    objective = MetAugObjective(detach=True, margin=MarginRegularization())
+    terms = objective(features, generator)
+    found = torch.autograd.grad(terms.inner, [features, *generator.parameters()])
+    fixed = generator(features).detach()
+    given = objective(features, lambda _: fixed)
+    torch.testing.assert_close(found[0], torch.autograd.grad(given.inner, features)[0])
+    whole = objective(features, generator, through=True)
+    expected = torch.autograd.grad(whole.inner, [features, *generator.parameters()])
+    torch.testing.assert_close(found[1:], expected[1:])
+    assert not torch.allclose(found[0], expected[0])
+    assert objective.differs
+
+
 @pytest.mark.parametrize("from_bank", [False, True], ids=["batch", "bank"])
 @pytest.mark.parametrize("composition", ["unified", "substituted"])
 def test_blocks_of_rows_add_up(composition, from_bank):
