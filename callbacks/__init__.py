@@ -6,7 +6,8 @@ from .feature_map import FeatureMap
 from .features import Features, extract
 from .figures import run_directory
 from .generator_monitor import GeneratorMonitor
-from .knn import knn_predict
+from .knn import knn_predict, knn_predict_grid
+from .knn_grid import KNNGrid
 from .knn_probe import KNNProbe
 from .linear_probe import LinearProbe
 from .report import Report
@@ -24,6 +25,7 @@ __all__ = [
     "FeatureMap",
     "Features",
     "GeneratorMonitor",
+    "KNNGrid",
     "KNNProbe",
     "LinearProbe",
     "Report",
@@ -39,6 +41,7 @@ __all__ = [
     "extract",
     "feature_std",
     "knn_predict",
+    "knn_predict_grid",
     "run_directory",
     "save_features",
     "uniformity",

@@ -1,92 +1,15 @@
 """Weighted nearest-neighbour classification of representations, exact on any number of processes.
 
-Shapes: `Q` queries, `B` bank images, `F` features, `k` neighbours.
+Shapes: `Q` queries, `F` features, `k` neighbours.
 """
 
-from collections.abc import Iterator
-from typing import Literal, NamedTuple
+from collections.abc import Sequence
 
 import torch
-import torch.distributed as dist
-import torch.nn.functional as F
 from torch import Tensor
 
-from .distributed import rank, row_counts, world_size
 from .features import Features
-
-Metric = Literal["cosine", "euclidean"]
-
-
-class Neighbours(NamedTuple):
-    """The nearest bank images of each query, nearest first: similarity, label, index, `[Q, k]`."""
-
-    similarity: Tensor
-    label: Tensor
-    index: Tensor  # type: ignore[assignment]
-
-    def closest(self, k: int) -> "Neighbours":
-        """The k most similar; of equally similar ones those with the smaller index."""
-        by_index = self.index.argsort(dim=1)
-        similarity = self.similarity.gather(1, by_index)
-        best = similarity.sort(dim=1, descending=True, stable=True).indices[:, :k]
-        order = by_index.gather(1, best)
-        return Neighbours(*(part.gather(1, order) for part in self))
-
-
-def prepare(value: Tensor, metric: Metric) -> Tensor:
-    """Vectors ready to compare: in double precision where the device has it, unit for cosine."""
-    value = value.to(torch.float32 if value.device.type == "mps" else torch.float64)
-    return F.normalize(value, dim=1) if metric == "cosine" else value
-
-
-def similarity(queries: Tensor, bank: Tensor, metric: Metric) -> Tensor:
-    """Similarity `[Q, B]` of prepared vectors: the cosine, or minus the Euclidean distance.
-
-    Rounded to 2^-40, so that equal images tie however the product was blocked.
-    """
-    if metric == "cosine":
-        value = queries @ bank.T
-    elif metric == "euclidean":
-        value = -torch.cdist(queries, bank, compute_mode="donot_use_mm_for_euclid_dist")
-    else:
-        raise ValueError(f"metric={metric!r} is not known; use 'cosine' or 'euclidean'.")
-    grain = 2.0**40 if value.dtype is torch.float64 else 2.0**20
-    return value.mul_(grain).round_().div_(grain)
-
-
-def nearest(
-    queries: Tensor, bank: Features, k: int, metric: Metric, chunk: int, *, prepared: bool = False
-) -> Neighbours:
-    """The k nearest of the bank (all of it, if it is smaller), searched in chunks of the bank.
-
-    `prepared` says that the bank went through `prepare`.
-    """
-    queries = prepare(queries, metric)
-    best: Neighbours | None = None
-    for start in range(0, max(len(bank.value), 1), chunk):
-        part = Features(*(column[start : start + chunk] for column in bank))
-        value = part.value if prepared else prepare(part.value, metric)
-        found = _top(similarity(queries, value, metric), part, k)
-        if best is not None:
-            found = Neighbours(
-                *(torch.cat(pair, dim=1) for pair in zip(best, found, strict=True))
-            ).closest(k)
-        best = found
-    assert best is not None
-    return best
-
-
-def _top(value: Tensor, bank: Features, k: int) -> Neighbours:
-    k = min(k, value.shape[1])
-    top, column = value.topk(k, dim=1)
-    if k:
-        crowded = (value >= top[:, -1:]).sum(1) > k
-        if bool(crowded.any()):  # more ties than places: the smallest index first
-            by_index = bank.index.argsort()
-            ordered = value[crowded][:, by_index].sort(dim=1, descending=True, stable=True)
-            top[crowded] = ordered.values[:, :k]
-            column[crowded] = by_index[ordered.indices[:, :k]]
-    return Neighbours(top, bank.target[column], bank.index[column])
+from .neighbours import Metric, Neighbours, search
 
 
 def vote(
@@ -116,6 +39,57 @@ def vote(
     return classes.where(winners, num_classes).amin(1)
 
 
+def check_votes(votes: Sequence[tuple[int, float]]) -> None:
+    """Refuse a k below 1, a temperature that is not above 0.
+
+    Args:
+        votes: pairs of k and temperature.
+
+    Raises:
+        ValueError: for the first such pair.
+    """
+    for k, temperature in votes:
+        if k < 1:
+            raise ValueError(f"k={k} neighbours cannot vote; use k >= 1.")
+        if temperature <= 0:
+            raise ValueError(f"temperature={temperature} must be above 0.")
+
+
+def knn_predict_grid(
+    queries: Tensor,
+    bank: Features,
+    num_classes: int,
+    votes: Sequence[tuple[int, float]],
+    *,
+    metric: Metric = "cosine",
+    query_chunk: int = 512,
+    bank_chunk: int = 8192,
+) -> list[Tensor]:
+    """What `knn_predict` predicts for several k and temperatures, by one search of the bank.
+
+    Args:
+        queries: `[Q, F]`, this process's queries.
+        bank: this process's bank; every image of it has a label.
+        num_classes: number of classes over all processes.
+        votes: pairs of k and temperature.
+        metric: "cosine" or "euclidean".
+        query_chunk: queries searched at once.
+        bank_chunk: bank images compared at once.
+
+    Returns:
+        Class `[Q]` for this process's queries, for each pair.
+    """
+    check_votes(votes)
+    most = max(k for k, _ in votes)
+    predictions = [[queries.new_zeros(0, dtype=torch.long)] for _ in votes]
+    found = search(queries, bank, most, metric, query_chunk=query_chunk, bank_chunk=bank_chunk)
+    for neighbours in found:
+        in_order = neighbours.closest(most)
+        for (k, temperature), predicted in zip(votes, predictions, strict=True):
+            predicted.append(vote(in_order.first(k), num_classes, temperature, metric))
+    return [torch.cat(predicted) for predicted in predictions]
+
+
 def knn_predict(
     queries: Tensor,
     bank: Features,
@@ -129,9 +103,7 @@ def knn_predict(
 ) -> Tensor:
     """Predicted class of each query by a weighted vote of its k nearest in the bank.
 
-    On several processes each holds a shard of the bank and of the queries; chunks of queries visit
-    every shard and the local neighbours are merged, so the result is that of one process. Memory
-    is bounded by `query_chunk * bank_chunk` similarities.
+    The result does not depend on the number of processes or the chunks, see `search`.
 
     Args:
         queries: `[Q, F]`, this process's queries.
@@ -146,49 +118,13 @@ def knn_predict(
     Returns:
         Class `[Q]` for this process's queries.
     """
-    if k < 1:
-        raise ValueError(f"k={k} neighbours cannot vote; use k >= 1.")
-    if temperature <= 0:
-        raise ValueError(f"temperature={temperature} must be above 0.")
-    counts = row_counts(bank.value)
-    prepared = bank.value.numel() <= 2**26
-    if prepared:
-        bank = bank._replace(value=prepare(bank.value, metric))
-    predictions = [queries.new_zeros(0, dtype=torch.long)]
-    for owner, chunk in _chunks_of_all(queries, query_chunk):
-        found = nearest(chunk, bank, k, metric, bank_chunk, prepared=prepared)
-        found = _merge(found, k, counts)
-        if owner == rank():
-            predictions.append(vote(found, num_classes, temperature, metric))
-    return torch.cat(predictions)
-
-
-def _chunks_of_all(queries: Tensor, size: int) -> Iterator[tuple[int, Tensor]]:
-    """Every process's queries in turn, a chunk at a time, seen by all processes."""
-    for owner, count in enumerate(row_counts(queries)):
-        for start in range(0, count, size):
-            if owner == rank():
-                chunk = queries[start : start + size].contiguous()
-            else:
-                chunk = queries.new_empty(min(size, count - start), queries.shape[1])
-            if world_size() > 1:
-                dist.broadcast(chunk, src=owner)
-            yield owner, chunk
-
-
-def _merge(found: Neighbours, k: int, counts: list[int]) -> Neighbours:
-    """The best k of every process's neighbours of the same queries."""
-    if world_size() == 1:
-        return found
-    missing = (0, min(k, max(counts)) - found.similarity.shape[1])
-    padded = (
-        F.pad(found.similarity, missing, value=-torch.inf),
-        F.pad(found.label, missing),
-        F.pad(found.index, missing, value=2**62),
+    (predicted,) = knn_predict_grid(
+        queries,
+        bank,
+        num_classes,
+        [(k, temperature)],
+        metric=metric,
+        query_chunk=query_chunk,
+        bank_chunk=bank_chunk,
     )
-    merged = []
-    for part in padded:
-        shards = [torch.empty_like(part) for _ in counts]
-        dist.all_gather(shards, part.contiguous())
-        merged.append(torch.cat(shards, dim=1))
-    return Neighbours(*merged).closest(min(k, sum(counts)))
+    return predicted

@@ -5,7 +5,8 @@ from typing import Any
 
 from .distributed import all_sum
 from .features import Features
-from .knn import Metric, knn_predict
+from .knn import check_votes, knn_predict
+from .neighbours import Metric
 from .probe import Probe, accuracy
 from .representation import Representation
 
@@ -45,10 +46,7 @@ class KNNProbe(Probe):
             every_n_epochs=every_n_epochs,
             representation=representation,
         )
-        if k < 1:
-            raise ValueError(f"k={k} neighbours cannot vote; use k >= 1.")
-        if temperature <= 0:
-            raise ValueError(f"temperature={temperature} must be above 0.")
+        check_votes([(k, temperature)])
         self.k = k
         self.temperature = temperature
         self.metric: Metric = metric

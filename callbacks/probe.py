@@ -145,12 +145,19 @@ class Probe(EvaluationCallback):
                 add_dataloader_idx=False,
                 batch_size=1,
             )
-        shown = ", ".join(f"{name} {100 * value:.2f} %" for name, value in scores.items())
-        pl_module.print(
-            f"epoch {trainer.current_epoch}: {shown} "
-            f"({self.representation.words}{self.settings(self.bank_size)}, "
-            f"queries {self.query_size})"
-        )
+        settings = self.settings(self.bank_size)
+        conditions = f"{self.representation.words}{settings}, queries {self.query_size}"
+        pl_module.print(f"epoch {trainer.current_epoch}: {self.shown(scores, conditions)}")
+
+    def shown(self, scores: dict[str, float], conditions: str) -> str:
+        """The scores as they are printed, with what they depend on.
+
+        Args:
+            scores: values in [0, 1] by name.
+            conditions: settings, sizes of bank and queries.
+        """
+        values = ", ".join(f"{name} {100 * value:.2f} %" for name, value in scores.items())
+        return f"{values} ({conditions})"
 
     def state_dict(self) -> dict[str, Any]:
         """The latest scores."""

@@ -20,6 +20,7 @@ from metaug.callbacks import (
     TrainingCurves,
     WriteFeatures,
     knn_predict,
+    knn_predict_grid,
 )
 from metaug.callbacks.distributed import gather_rows, rank, world_size
 from metaug.callbacks.features import pool
@@ -33,6 +34,8 @@ from tests.callbacks.tiny import (
     quiet_trainer,
     tiny_module,
 )
+
+GRID = [(1, 0.1), (7, 0.1), (99, 0.1), (200, 0.1), (7, 10.0)]
 
 
 def shard(features, bounds):
@@ -57,6 +60,8 @@ def functions():
         for k in (1, 7, 99, 200):
             found = knn_predict(asked.value, mine, 10, k=k, query_chunk=4, bank_chunk=16)
             results[f"knn {name} {k}"] = gather_rows(found).tolist()
+        grid = knn_predict_grid(asked.value, mine, 10, GRID, query_chunk=4, bank_chunk=16)
+        results[f"grid {name}"] = [gather_rows(predicted).tolist() for predicted in grid]
         head = SoftmaxRegression()
         head.fit(mine.value, mine.target, 10)
         results[f"linear {name}"] = gather_rows(head.logits(asked.value)).tolist()

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import torch
 from metaug.callbacks import Features, knn_predict
-from metaug.callbacks.knn import Neighbours, nearest, vote
+from metaug.callbacks.knn import vote
+from metaug.callbacks.neighbours import Neighbours, nearest
 
 
 def random_features(count, classes=5, width=7, seed=0):

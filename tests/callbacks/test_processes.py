@@ -44,6 +44,14 @@ def test_knn_is_exact_on_uneven_shards(results, shards, k):
 
 
 @pytest.mark.parametrize("shards", ["uneven", "one empty"])
+def test_a_grid_is_exact_on_uneven_shards(results, shards):
+    one, two = results
+    assert one[f"grid {shards}"] == two[f"grid {shards}"]
+    for place, k in enumerate((1, 7, 99, 200)):
+        assert one[f"grid {shards}"][place] == one[f"knn {shards} {k}"]
+
+
+@pytest.mark.parametrize("shards", ["uneven", "one empty"])
 def test_linear_head_is_the_same_on_uneven_shards(results, shards):
     one, two = results
     for row, other in zip(one[f"weight {shards}"], two[f"weight {shards}"], strict=True):

@@ -33,7 +33,7 @@ def pretrained(tmp_path_factory):
 
 
 def arguments(name: str, backbone: Path) -> list[str]:
-    command = "validate" if "KNNProbe" in shipped_configs()[name].read_text() else "fit"
+    command = "validate" if "FrozenBackbone" in shipped_configs()[name].read_text() else "fit"
     few = ["--trainer.max_epochs=2", "--trainer.limit_train_batches=4"]
     epochs = few if command == "fit" else []
     given = f"--model.init_args.backbone={backbone}"

@@ -1,0 +1,118 @@
+"""k-nearest-neighbour scores over a grid of k, temperature and metric."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from .distributed import all_sum
+from .features import Features
+from .knn import check_votes, knn_predict_grid
+from .neighbours import Metric
+from .probe import Probe, accuracy
+from .representation import Representation
+
+
+class Cell(NamedTuple):
+    """One setting of the grid; the Euclidean vote has no temperature."""
+
+    k: int
+    metric: Metric
+    temperature: float | None
+
+    @property
+    def vote(self) -> str:
+        """Metric and temperature as they are printed."""
+        return f"cosine T={self.temperature:g}" if self.temperature else self.metric
+
+    @property
+    def suffix(self) -> str:
+        """What tells this setting's score from those of the others."""
+        return (
+            f"k{self.k}_T{self.temperature:g}" if self.temperature else f"k{self.k}_{self.metric}"
+        )
+
+
+class KNNGrid(Probe):
+    """Scores what `KNNProbe` scores, for every k, temperature and metric, searching once a metric.
+
+    Logs `<name>_k<k>_T<temperature>` for each cosine vote and `<name>_k<k>_euclidean` for each
+    Euclidean one, whose votes weigh 1 / distance and have no temperature; prints them as a table.
+
+    Args:
+        k: numbers of neighbours that vote; a smaller bank votes as a whole, with a warning.
+        temperature: a neighbour with cosine s votes with weight exp(s / temperature).
+        metric: "cosine", "euclidean" or both.
+        bank: labelled images, a loader of `(image, target)` or `(image, target, index)`; the
+            datamodule's `bank_dataloader()` if None.
+        queries: images to score, a loader of the same form; the validation loop's if None.
+        every_n_epochs: epochs between evaluations; the last epoch is always evaluated.
+        name: what the names of the scores begin with.
+        representation: what is scored of the module; its `forward` if None.
+    """
+
+    def __init__(
+        self,
+        k: Sequence[int] = (1, 5, 20, 200),
+        temperature: Sequence[float] = (0.07, 0.1),
+        metric: Sequence[Metric] = ("cosine", "euclidean"),
+        bank: Iterable[Any] | None = None,
+        queries: Iterable[Any] | None = None,
+        every_n_epochs: int = 1,
+        name: str = "val/knn_top1",
+        representation: Representation | None = None,
+    ) -> None:
+        super().__init__(
+            name=name,
+            bank=bank,
+            queries=queries,
+            every_n_epochs=every_n_epochs,
+            representation=representation,
+        )
+        check_votes([(each, value) for each in k for value in (*temperature, 1.0)])
+        self.cells: list[Cell] = []
+        for kind in metric:
+            if kind not in ("cosine", "euclidean"):
+                raise ValueError(f"metric={kind!r} is not known; use 'cosine' or 'euclidean'.")
+            for value in temperature if kind == "cosine" else [None]:
+                self.cells += [Cell(each, kind, value) for each in k]
+        if not self.cells:
+            raise ValueError(
+                f"k={list(k)}, temperature={list(temperature)}, metric={list(metric)} make an "
+                "empty grid; give at least one k, one metric and, for cosine, one temperature."
+            )
+
+    def measure(
+        self, bank: Features, queries: Features, num_classes: int, *, fresh: bool = False
+    ) -> dict[str, float]:
+        """Top-1 of each vote."""
+        size = int(all_sum(bank.target.new_tensor(len(bank.target))))
+        most = max(cell.k for cell in self.cells)
+        if size < most:
+            self.warn_once(
+                f"{self.name}: k={most} is larger than the bank; all {size} of its images vote. "
+                f"Set k to {size} or less."
+            )
+        found: dict[Cell, float] = {}
+        for metric in dict.fromkeys(cell.metric for cell in self.cells):
+            cells = [cell for cell in self.cells if cell.metric == metric]
+            votes = [(cell.k, cell.temperature or 1.0) for cell in cells]
+            predictions = knn_predict_grid(queries.value, bank, num_classes, votes, metric=metric)
+            for cell, predicted in zip(cells, predictions, strict=True):
+                found[cell] = accuracy(predicted == queries.target)
+        return {f"{self.name}_{cell.suffix}": found[cell] for cell in self.cells}
+
+    def settings(self, bank_size: int) -> str:
+        """The bank's size; all else stands in the table."""
+        return f"bank {bank_size}"
+
+    def shown(self, scores: dict[str, float], conditions: str) -> str:
+        """A row for each vote, a column for each k."""
+        columns = list(dict.fromkeys(cell.k for cell in self.cells))
+        value = dict(
+            zip(((cell.vote, cell.k) for cell in self.cells), scores.values(), strict=True)
+        )
+        width = max(len(cell.vote) for cell in self.cells)
+        rows = [f"{'':{width}}" + "".join(f"{f'k={k}':>8}" for k in columns)]
+        for vote in dict.fromkeys(cell.vote for cell in self.cells):
+            percent = (f"{100 * value[vote, k]:8.2f}" for k in columns)
+            rows.append(f"{vote:{width}}" + "".join(percent))
+        return "\n".join([f"{self.name} in % ({conditions})", *rows])
