@@ -38,7 +38,7 @@ def test_baselines_are_measured_before_training_and_printed(tmp_path, capsys):
 
 def test_raw_pixels_are_a_representation_of_bounded_size():
     assert torch.equal(raw_pixels(torch.arange(8.0).view(1, 2, 2, 2)), torch.arange(8.0).view(1, 8))
-    assert raw_pixels(torch.rand(2, 3, 224, 100)).shape == (2, 3 * 32 * 32)
+    assert raw_pixels(torch.rand(2, 3, 224, 100)).shape == (2, 3 * 16 * 16)
 
 
 def test_baselines_do_not_touch_the_probes_own_head(tmp_path):
