@@ -13,9 +13,9 @@ from torch.utils.data import Dataset
 
 from .batch import ImageBatch, LabelledBatch, MultiViewBatch
 from .geometry import Images, frame_whole
-from .samplers import ViewKey
+from .samplers import AGAIN, ViewKey
 from .seeding import sample_seeds
-from .source import ImageSource
+from .source import UNLABELLED, ImageSource
 from .views import Views
 
 Key = ViewKey | tuple[int, int] | int
@@ -127,14 +127,17 @@ class EvaluationDataset(Dataset):
         return len(self.source)
 
     def __getitems__(self, indices: Sequence[int]) -> LabelledBatch:
-        """A batch, without the images that cannot be read."""
-        index = torch.tensor(indices, dtype=torch.int64)
-        images = self.views.evaluate(self.source.read(list(indices)), self.size)
+        """A batch, without the images that cannot be read; `AGAIN` is image 0 without a label."""
+        keys = torch.tensor(indices, dtype=torch.int64)
+        again = keys == AGAIN
+        index = keys.masked_fill(again, 0)
+        images = self.views.evaluate(self.source.read(index.tolist()), self.size)
+        target = self.source.targets[index].masked_fill(again, UNLABELLED)
         unreadable = self.source.unreadable
         if unreadable is not None and unreadable[index].any():
             good = ~unreadable[index]
-            images, index = images[good], index[good]
-        return LabelledBatch(images, self.source.targets[index], self.index[index])
+            images, index, target = images[good], index[good], target[good]
+        return LabelledBatch(images, target, self.index[index])
 
     def __getitem__(self, index: int) -> LabelledBatch:
         """One image, its target and its index."""

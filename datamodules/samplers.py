@@ -73,10 +73,14 @@ class TrainSampler(DistributedSampler):
                 yield ViewKey(epoch, index)
 
 
+AGAIN = -1  # asks an evaluation set for its first image once more, without its label
+
+
 class EvaluationSampler(DistributedSampler):
     """Every image once, in order, shared out over the processes without padding or repeats.
 
-    The shards may differ by one image in length.
+    The shards may differ by one image in length. A process for which none is left gets `AGAIN`, the
+    first image without its label: without a batch it would leave the others waiting.
 
     Args:
         dataset: The data set.
@@ -91,7 +95,9 @@ class EvaluationSampler(DistributedSampler):
             rank=rank,
             shuffle=False,
         )
-        self.indices = range(rank, len(dataset), world_size)
+        self.indices = list(range(rank, len(dataset), world_size))
+        if len(dataset) and not self.indices:
+            self.indices = [AGAIN]
 
     def __len__(self) -> int:
         return len(self.indices)

@@ -8,31 +8,37 @@ from pathlib import Path
 import pytorch_lightning as pl
 import torch
 from metaug.datamodules import InMemorySource, MultiViewDataModule, Splits
+from metaug.datamodules.source import SubsetSource
 from pytorch_lightning.callbacks import Callback
 
 
 class Noise(MultiViewDataModule):
+    def __init__(self, val_images=21, **kwargs):
+        super().__init__(**kwargs)
+        self.val_images = val_images
+
     def load(self):
         generator = torch.Generator().manual_seed(1)
         images = torch.randint(0, 256, (21, 3, 8, 8), dtype=torch.uint8, generator=generator)
         source = InMemorySource(images, torch.arange(21) % 3, list("abc"))
-        return Splits(train=source, val=source)
+        return Splits(train=source, val=SubsetSource(source, range(self.val_images)))
 
 
 class Recorder(pl.LightningModule):
     def __init__(self):
         super().__init__()
         self.weight = torch.nn.Parameter(torch.zeros(1))
+        self.norm = torch.nn.BatchNorm1d(1)  # whose buffers DDP sends before every step
         self.train_seen, self.val_seen = [], []
 
     def training_step(self, batch, batch_idx):
         sums = sum(view.double().sum((1, 2, 3)) for view in batch.views)
         images = sorted(zip(batch.index.tolist(), sums.tolist(), strict=True))
         self.train_seen.append([self.current_epoch, batch_idx, images])
-        return (self.weight * 0).sum()
+        return (self.weight * self.norm(self.weight.expand(2, 1))).sum() * 0
 
     def validation_step(self, batch, batch_idx):
-        self.val_seen += batch.index.tolist()
+        self.val_seen += batch.index[batch.target >= 0].tolist()
 
     def configure_optimizers(self):
         return torch.optim.SGD(self.parameters(), lr=0.1)
@@ -48,7 +54,7 @@ class Stop(Callback):
             trainer.should_stop = True
 
 
-def see(folder, mode):
+def see(folder, mode, val_images=21, eval_batch_size=256):
     """Run once: to the end, up to the middle of an epoch, or from there on."""
     world_size = int(os.environ.get("WORLD_SIZE", "1"))
     checkpoint = Path(folder) / "stopped.ckpt"
@@ -67,12 +73,20 @@ def see(folder, mode):
         callbacks=[Stop(checkpoint)] if mode == "stop" else [],
         default_root_dir=folder,
     )
-    data = Noise(image_size=8, batch_size=4 // world_size, num_workers=0)
+    data = Noise(
+        val_images,
+        image_size=8,
+        batch_size=4 // world_size,
+        eval_batch_size=eval_batch_size,
+        num_workers=0,
+    )
     trainer.fit(module, datamodule=data, ckpt_path=checkpoint if mode == "resume" else None)
     return {"train": module.train_seen, "val": module.val_seen}
 
 
 if __name__ == "__main__":
     seen = {mode: see(sys.argv[1], mode) for mode in ("whole", "stop", "resume")}
+    # one process has a batch fewer, or would have none
+    seen |= {f"val {n}": see(sys.argv[1], "whole", n, 2) for n in (5, 1)}
     path = Path(sys.argv[1]) / f"seen-{os.environ['RANK']}.json"
     path.write_text(json.dumps(seen))

@@ -8,7 +8,7 @@ from metaug.datamodules import (
     TransformViews,
 )
 from metaug.datamodules.dataset import EvaluationDataset, MultiViewDataset
-from metaug.datamodules.samplers import EvaluationSampler, TrainSampler
+from metaug.datamodules.samplers import AGAIN, EvaluationSampler, TrainSampler
 from metaug.datamodules.source import InMemorySource
 from torchvision.transforms import v2
 
@@ -102,6 +102,16 @@ def test_evaluation_images_are_the_images_themselves():
     torch.testing.assert_close(batch.image.double(), expected, atol=1e-6, rtol=0)
     assert batch.target.tolist() == [0, 1]
     assert batch.index.tolist() == [1, 0]
+
+
+def test_an_image_asked_for_again_has_no_label():
+    images = torch.randint(0, 256, (3, 3, 8, 8), dtype=torch.uint8)
+    source = InMemorySource(images, torch.tensor([1, 0, 1]))
+    dataset = EvaluationDataset(source, SimCLRViews(mean=(0.5,) * 3, std=(0.25,) * 3), 8)
+    batch = dataset.__getitems__([2, AGAIN])
+    assert batch.target.tolist() == [1, -1]
+    assert batch.index.tolist() == [2, 0]
+    assert torch.equal(batch.image[1], dataset.__getitems__([0]).image[0])
 
 
 def test_samplers_are_left_alone_by_lightning(toy):

@@ -42,3 +42,7 @@ def test_two_processes_see_what_one_sees_also_when_resumed(tmp_path):
     assert sorted(one["val"]) == sorted(list(range(21)) * 3)
     assert together([run["stop"] for run in two]) == one["train"][:7]
     assert together([run["resume"] for run in two]) == one["train"][7:]
+    for images in (5, 1):
+        assert sorted(index for run in two for index in run[f"val {images}"]["val"]) == sorted(
+            list(range(images)) * 3
+        )

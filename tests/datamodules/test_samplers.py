@@ -1,6 +1,7 @@
 import pytest
 import torch
 from metaug.datamodules import EvaluationSampler, TrainSampler
+from metaug.datamodules.samplers import AGAIN
 
 
 def batches(sampler, size):
@@ -48,14 +49,23 @@ def test_batch_larger_than_the_data_set():
         TrainSampler(range(20), batch_size=16, world_size=2)
 
 
-@pytest.mark.parametrize(("count", "world_size"), [(21, 2), (20, 3), (1, 2)])
-def test_evaluation_shards_have_no_padding_and_no_repeats(count, world_size):
-    shards = [
+def evaluation_shards(count, world_size):
+    return [
         list(EvaluationSampler(range(count), rank=rank, world_size=world_size))
         for rank in range(world_size)
     ]
+
+
+@pytest.mark.parametrize(("count", "world_size"), [(21, 2), (20, 3), (2, 2)])
+def test_evaluation_shards_have_no_padding_and_no_repeats(count, world_size):
+    shards = evaluation_shards(count, world_size)
     assert sorted(index for shard in shards for index in shard) == list(range(count))
     assert max(map(len, shards)) - min(map(len, shards)) <= 1
+
+
+def test_a_process_without_an_image_gets_the_first_again():
+    assert evaluation_shards(1, 3) == [[0], [AGAIN], [AGAIN]]
+    assert evaluation_shards(0, 2) == [[], []]
 
 
 def test_the_order_is_drawn_without_the_global_random_state():
