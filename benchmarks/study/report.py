@@ -1,0 +1,120 @@
+"""Tables and figures from the results file: mean and spread over seeds, every seed as a dot."""
+
+import math
+import statistics
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+from metaug.callbacks.figures import COLOURS, INK, MUTED, style
+
+from .results import Results
+from .rows import Rows
+
+SCORES = {"knn": "kNN top-1, %", "linear": "linear top-1, %"}
+Lines = list[dict[str, Any]]
+
+
+def spread(values: list[float]) -> str:
+    """Mean ± standard deviation (n - 1) of some values."""
+    if not values:
+        return ""
+    deviation = f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else ""
+    return f"{statistics.mean(values):.2f}{deviation}"
+
+
+def differences(lines: Lines, base: Lines, score: str) -> list[float]:
+    """Score minus that of the base row with the same seed, for seeds that both have."""
+    of_base = {line["seed"]: line[score] for line in base}
+    return [line[score] - of_base[line["seed"]] for line in lines if line["seed"] in of_base]
+
+
+def by_row(lines: Lines, rows: Rows) -> dict[str, Lines]:
+    """Finished runs of every row, as the rows are now, in the order of the rows file."""
+    found: dict[str, Lines] = {}
+    for name in rows.rows:
+        settings = rows.settings(name)
+        mine = [line for line in lines if line["row"] == name and line["settings"] == settings]
+        if mine:
+            found[name] = sorted(mine, key=lambda line: line["seed"])
+    return found
+
+
+def table(runs: dict[str, Lines], rows: Rows) -> list[str]:
+    """A row per setting: scores, difference to the baseline seed by seed, rank and time."""
+    base = [line for line in runs.get(rows.baseline, []) if not line["error"]]
+    lines = [
+        f"| row | seeds | kNN | linear | kNN − {rows.baseline} | linear − {rows.baseline} "
+        "| rank | CPU s |",
+        "|---|--:|--:|--:|--:|--:|--:|--:|",
+    ]
+    for name, all_of_it in runs.items():
+        mine = [line for line in all_of_it if not line["error"]]
+        failed = f" ({len(all_of_it) - len(mine)} failed)" if len(mine) < len(all_of_it) else ""
+        cells = [f"{rows.title(name)}{failed}", str(len(mine))]
+        cells += [spread([line[score] for line in mine]) for score in SCORES]
+        for score in SCORES:
+            cells.append("" if name == rows.baseline else spread(differences(mine, base, score)))
+        for figure, digits in (("rank", 1), ("cpu_seconds", 0)):
+            values = [line[figure] for line in mine]
+            cells.append(f"{statistics.mean(values):.{digits}f}" if values else "")
+        lines.append("| " + " | ".join(cells) + " |")
+    return lines
+
+
+def draw(runs: dict[str, Lines], rows: Rows) -> Figure:
+    """A dot per seed, a bar at the mean; one panel per probe."""
+    names = list(runs)[::-1]
+    base = runs.get(rows.baseline, [])
+    with style():
+        figure = Figure(figsize=(9.2, 0.9 + 0.27 * len(names)), layout="constrained")
+        for panel, (axes, (score, label)) in enumerate(
+            zip(figure.subplots(1, 2, sharey=True), SCORES.items(), strict=True)
+        ):
+            if base:
+                mean = statistics.mean(line[score] for line in base)
+                axes.axvline(mean, color=MUTED, linewidth=1, linestyle=":")
+            for height, name in enumerate(names):
+                values = [line[score] for line in runs[name] if not math.isnan(line[score])]
+                if not values:
+                    continue
+                colour = INK if name == rows.baseline else COLOURS[panel]
+                axes.plot(values, [height] * len(values), "o", color=colour, alpha=0.45, ms=4)
+                axes.plot(statistics.mean(values), height, "|", color=colour, ms=14, mew=2)
+            axes.set_yticks(range(len(names)), [rows.title(name) for name in names])
+            axes.set_title(label)
+            axes.grid(axis="y", visible=False)
+    return figure
+
+
+def write_report(results: Path, rows: Rows, figures: Path) -> list[Path]:
+    """Write a page of tables beside the results file, and a figure per budget.
+
+    Args:
+        results: The results file.
+        rows: The rows, whose order and titles are used; runs of other settings are left out.
+        figures: Folder for the figures.
+
+    Returns:
+        The files that were written.
+    """
+    lines = Results(results).read()
+    budgets: list[dict[str, Any]] = []
+    for line in lines:
+        if line["budget"] not in budgets:
+            budgets.append(line["budget"])
+    page = [f"# {results.stem}", "", "Mean ± standard deviation over seeds.", ""]
+    written = [results.with_suffix(".md")]
+    figures.mkdir(parents=True, exist_ok=True)
+    for budget in budgets:
+        runs = by_row([line for line in lines if line["budget"] == budget], rows)
+        if not runs:
+            continue
+        page += [", ".join(f"{key} {value}" for key, value in budget.items()), ""]
+        page += [*table(runs, rows), ""]
+        figure = figures / f"study_{results.stem}-{budget['epochs']}.png"
+        with style():
+            draw(runs, rows).savefig(figure)
+        written.append(figure)
+    written[0].write_text("\n".join(page))
+    return written

@@ -1,0 +1,166 @@
+"""The study: real tiny runs, what is skipped when it goes on, and tables against arithmetic."""
+
+import csv
+import sys
+
+import pytest
+import torch
+from metaug.datamodules.folders import ImageList, list_images
+from PIL import Image
+
+from benchmarks.study.__main__ import main
+from benchmarks.study.data import first_of_each
+from benchmarks.study.report import by_row, table
+from benchmarks.study.results import Results
+from benchmarks.study.rows import Rows, build, merge
+from benchmarks.study.training import Budget
+
+from ..configs import tiny_data
+
+pytestmark = pytest.mark.filterwarnings("default")  # a user's run, whose warnings are not errors
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """8 training and 8 test images of 32 pixels in each of two classes."""
+    return tiny_data.image_folder(tmp_path_factory.mktemp("images"), per_class=8, size=32)
+
+
+def go(monkeypatch, *words):
+    monkeypatch.setattr(sys, "argv", ["study", *map(str, words)])
+    main()
+
+
+def test_runs_are_scored_kept_and_not_repeated(folder, tmp_path, monkeypatch, capsys):
+    out = tmp_path / "results" / "tiny.csv"
+    words = ["--data", folder, "--images-per-class", 6, "--epochs", 1, "--batch", 4]
+    words += ["--seeds", 3, "--threads", 1, "--out", out]
+    go(monkeypatch, *words, "--rows", "oucl", "metaug")
+    first = Results(out).read()
+    assert [(line["row"], line["seed"]) for line in first] == [("oucl", 3), ("metaug", 3)]
+    for line in first:
+        # 16 test images, so an accuracy is a multiple of 6.25 %
+        assert line["knn"] % 6.25 == line["linear"] % 6.25 == 0
+        assert 1 <= line["rank"] <= 16
+        assert line["cpu_seconds"] > 0
+        assert line["error"] == ""
+        assert line["budget"]["images_per_class"] == 6
+    assert first[0]["meta_gap"] != first[0]["meta_gap"]  # no generator, no gap
+    assert first[1]["meta_gap"] > 0
+    assert str(folder) not in out.read_text()
+
+    lines = out.read_text().splitlines(keepends=True)
+    out.write_text("".join(lines[:-1]))  # as if killed in the second run
+    capsys.readouterr()
+    go(monkeypatch, *words, "--rows", "oucl", "metaug")
+    assert "oucl" not in capsys.readouterr().out
+    again = Results(out).read()
+    assert len(again) == 2
+    for name in ("knn", "linear", "rank", "loss", "meta_gap"):
+        assert again[1][name] == first[1][name]
+    finished = out.read_text()
+    go(monkeypatch, *words, "--rows", "oucl", "metaug")
+    assert out.read_text() == finished
+
+
+def test_another_setting_or_budget_is_another_run(tmp_path):
+    results = Results(tmp_path / "some.csv")
+    assert not results.holds("a", 0, Budget(), {"x": 1})
+    results.add("a", 0, Budget(), {"x": 1}, {"knn": 1.0})
+    assert results.holds("a", 0, Budget(), {"x": 1})
+    assert not results.holds("a", 1, Budget(), {"x": 1})
+    assert not results.holds("b", 0, Budget(), {"x": 1})
+    assert not results.holds("a", 0, Budget(), {"x": 2})
+    assert not results.holds("a", 0, Budget(epochs=5), {"x": 1})
+
+
+def test_every_shipped_row_can_be_built():
+    pytest.importorskip("lightly")
+    rows = Rows()
+    start = {}
+    for name in rows.rows:
+        module = build(rows.settings(name), "small", 0)
+        backbone = module.encoder.backbone if hasattr(module, "encoder") else module.backbone
+        start[name] = next(backbone.parameters()).detach()
+    assert all(torch.equal(each, start["oucl"]) for each in start.values())
+    for group in rows.groups:
+        assert rows.names([group])
+
+
+def test_rows_are_merged_over_parts_over_the_base(tmp_path):
+    path = tmp_path / "rows.yaml"
+    path.write_text(
+        "base: {a: {b: 1, c: 2}}\n"
+        "parts: {p: {a: {c: 3, k: {class_path: X, init_args: {m: 1, n: 1}}}}}\n"
+        "rows:\n"
+        "  one: {use: [p], title: first, a: {b: 4, k: {init_args: {m: 2}}}}\n"
+        "  two: {use: [p], a: {c: null, k: {class_path: Y}}}\n"
+        "groups: {all: [one, two]}\n"
+    )
+    rows = Rows(path)
+    expected = {"b": 4, "c": 3, "k": {"class_path": "X", "init_args": {"m": 2, "n": 1}}}
+    assert rows.settings("one") == {"a": expected}
+    assert rows.settings("two") == {"a": {"b": 1, "c": None, "k": {"class_path": "Y"}}}
+    assert rows.title("one") == "first"
+    assert rows.names(["two", "all"]) == ["two", "one"]
+    with pytest.raises(ValueError, match="no row 'x'; rows: one, two; groups: all"):
+        rows.names(["x"])
+    assert merge({"a": 1}, {"a": None}) == {"a": None}
+
+
+def test_table_is_mean_and_spread_and_paired_differences(tmp_path):
+    path = tmp_path / "rows.yaml"
+    path.write_text("base: {}\nrows: {oucl: {}, new: {title: New}}\n")
+    results = Results(tmp_path / "r.csv")
+    scores = {"oucl": [(40, 50), (44, 51)], "new": [(42, 49), (45, 52)]}
+    for row, values in scores.items():
+        for seed, (knn, linear) in enumerate(values):
+            found = {"knn": float(knn), "linear": float(linear), "rank": 5.0, "cpu_seconds": 9.0}
+            results.add(row, seed, Budget(), {}, found)
+    results.add("new", 2, Budget(), {}, {"error": "diverged"})
+    results.add("new", 3, Budget(), {"old": 1}, {"knn": 99.0})  # settings that are no longer so
+    rows = Rows(path)
+    lines = table(by_row(results.read(), rows), rows)
+    assert lines[2] == "| oucl | 2 | 42.00 ± 2.83 | 50.50 ± 0.71 |  |  | 5.0 | 9 |"
+    assert lines[3] == (
+        "| New (1 failed) | 2 | 43.50 ± 2.12 | 50.50 ± 2.12 | 1.50 ± 0.71 | 0.00 ± 1.41 | 5.0 | 9 |"
+    )
+
+
+def test_report_writes_a_page_and_a_figure(tmp_path, monkeypatch):
+    rows = Rows()
+    out = tmp_path / "r.csv"
+    for seed in (0, 1):
+        scores = {"knn": 40.0 + seed, "linear": 50.0, "rank": 5.0, "cpu_seconds": 9.0}
+        Results(out).add("oucl", seed, Budget(), rows.settings("oucl"), scores)
+    go(monkeypatch, "--report", "--out", out, "--figures", tmp_path / "figures")
+    assert "40.50 ± 0.71" in out.with_suffix(".md").read_text()
+    with Image.open(tmp_path / "figures" / "study_r-20.png") as figure:
+        assert min(figure.size) > 100
+
+
+def test_first_images_of_every_class(folder):
+    images = list_images(folder / "train")
+    chosen = first_of_each(images, 3)
+    assert [path.name for path in chosen.paths] == ["0.png", "1.png", "2.png"] * 2
+    assert chosen.targets.tolist() == [0, 0, 0, 1, 1, 1]
+    assert len(first_of_each(images, 0).paths) == 16
+    mixed = ImageList(list("abcd"), torch.tensor([1, 0, 1, 0]), ["x", "y"])
+    assert first_of_each(mixed, 1).paths == ["a", "b"]
+
+
+def test_a_folder_without_test_images(tmp_path, monkeypatch):
+    (tmp_path / "train").mkdir()
+    with pytest.raises(FileNotFoundError, match="must hold train/ and test/"):
+        go(monkeypatch, "--data", tmp_path, "--rows", "oucl", "--out", tmp_path / "x.csv")
+
+
+def test_the_results_file_is_plain_csv(tmp_path):
+    results = Results(tmp_path / "r.csv")
+    for seed in range(2):
+        results.add("a", seed, Budget(), {"x": {"y": [1, "z,"]}}, {"knn": 1.23456})
+    with (tmp_path / "r.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["seed"] for row in rows] == ["0", "1"]
+    assert rows[0]["knn"] == "1.2346"
+    assert results.read()[0]["settings"] == {"x": {"y": [1, "z,"]}}
