@@ -10,6 +10,7 @@ from .knn import knn_predict, knn_predict_grid
 from .knn_grid import KNNGrid
 from .knn_probe import KNNProbe
 from .linear_probe import LinearProbe
+from .progress_line import ProgressLine
 from .report import Report
 from .representation import Representation
 from .representation_statistics import alignment, effective_rank, feature_std, uniformity
@@ -28,6 +29,7 @@ __all__ = [
     "KNNGrid",
     "KNNProbe",
     "LinearProbe",
+    "ProgressLine",
     "Report",
     "Representation",
     "SoftmaxRegression",

@@ -28,6 +28,11 @@ def due(trainer: pl.Trainer, every_n_epochs: int) -> bool:
     return last or done % every_n_epochs == 0
 
 
+def unlabelled(trainer: pl.Trainer) -> bool:
+    """Whether the datamodule says that it has no labels."""
+    return getattr(getattr(trainer, "datamodule", None), "num_classes", None) == 0
+
+
 class EvaluationCallback(Callback):
     """Looks at the representation of the images of the validation loop, or of a loader of its own.
 
@@ -92,13 +97,20 @@ class EvaluationCallback(Callback):
         return True
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Say so if the validation loop turns out to have no images."""
-        empty = trainer.enable_validation and loop_loader(trainer) is None
-        if self.queries is None and empty and self.applies(trainer):
-            self.warn_once(
-                f"{self.title} never runs: the validation loader has no images. Split some off for "
-                "validation, or pass queries=."
-            )
+        """Say so if the validation loop turns out to have no images; one warning for all."""
+        concerned = [
+            callback
+            for callback in trainer.callbacks  # type: ignore[attr-defined]
+            if isinstance(callback, EvaluationCallback) and callback.queries is None
+        ]
+        if not trainer.enable_validation or concerned[:1] != [self] or loop_loader(trainer):
+            return
+        names = ", ".join(callback.title for callback in concerned)
+        no_labels = " (and no labels, which probes need)" if unlabelled(trainer) else ""
+        self.warn_once(
+            f"{names} will not run: the data has no validation images{no_labels}. Give it a "
+            "validation split, or pass queries=."
+        )
 
     def on_validation_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Start with no features."""

@@ -9,15 +9,10 @@ import pytorch_lightning as pl
 import torch
 
 from .distributed import all_max, all_sum
-from .evaluation_callback import EvaluationCallback
+from .evaluation_callback import EvaluationCallback, unlabelled
 from .feature_store import FeatureStore
 from .features import Features
 from .representation import Representation
-
-
-def unlabelled(trainer: pl.Trainer) -> bool:
-    """Whether the datamodule says that it has no labels."""
-    return getattr(getattr(trainer, "datamodule", None), "num_classes", None) == 0
 
 
 class Probe(EvaluationCallback):

@@ -47,7 +47,7 @@ class Summary(Callback):
         """Measure what training starts from; a resumed run remembers it."""
         if not self.baselines or self.scores or trainer.global_step or is_trial(trainer):
             return
-        if probes(trainer):
+        if any(_loaders(trainer, probe) for probe in probes(trainer)):
             pl_module.print("before training: probes of raw pixels and of the untrained encoder")
         for row in (RAW, UNTRAINED):
             known: dict[Any, Features] = {}

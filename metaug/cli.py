@@ -18,6 +18,7 @@ import yaml
 import metaug
 from metaug.mistakes import explain
 from metaug.shipped import find_config, purpose, shipped_configs
+from metaug.warning_lines import warning_lines
 
 TRAINER_COMMANDS = ("fit", "validate", "test", "predict")
 
@@ -43,7 +44,8 @@ options:
   --print_config     print the whole resulting config (a valid config file) and stop
   --ckpt_path FILE   resume from, or evaluate, a checkpoint; `last` finds the newest of this config
 
-A mistake of yours ends with a short message; METAUG_TRACEBACK=1 shows where it was found.
+A mistake of yours ends with a short message, and warnings are short; METAUG_TRACEBACK=1 shows
+where they come from.
 METAUG_LIGHTNING=1 uses `lightning.pytorch` for `pytorch_lightning`, for callbacks written for it.
 
   metaug fit --config digits.yaml                      first run, a minute or two on a CPU
@@ -88,7 +90,8 @@ def _run(given: list[str]) -> int:
         metaug.use_lightning()
     from metaug.trainer_cli import MetAugCLI  # takes seconds: torch, Lightning
 
-    MetAugCLI(args=[given[0], *nulls_as_configs(configs_first(given[1:]))])
+    with warning_lines():
+        MetAugCLI(args=[given[0], *nulls_as_configs(configs_first(given[1:]))])
     return 0
 
 

@@ -13,6 +13,8 @@ from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
 from metaug.callbacks import run_directory
 
+_WRITTEN_AT_ONCE = ("events.out.tfevents", "hparams.yaml")
+
 
 def runs_folder(trainer: Trainer) -> Path | None:
     """The folder that holds the runs of this config, or None for a trainer without a logger."""
@@ -54,6 +56,25 @@ def claim_folder(loggers: Iterable[Logger]) -> Path | None:
     for logger in numbered[1:]:
         logger._version = numbered[0].version
     return folder
+
+
+def remove_if_nothing_ran(folder: Path, *, failed: bool) -> None:
+    """Remove the folder of a run that never started, and then empty parents.
+
+    Args:
+        folder: What `claim_folder` made.
+        failed: Whether the run ended with an error; then it is enough that the folder holds only
+            what loggers write when they are made.
+    """
+    found = list(folder.iterdir()) if folder.is_dir() else []
+    if failed and all(path.name.startswith(_WRITTEN_AT_ONCE) for path in found):
+        for path in found:
+            path.unlink()
+    for each in (folder, *folder.parents[:2]):
+        try:
+            each.rmdir()
+        except OSError:
+            return
 
 
 def newest_checkpoint(trainer: Trainer) -> Path:

@@ -3,17 +3,23 @@
 import logging
 import warnings
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from pytorch_lightning import LightningDataModule, LightningModule
+from pytorch_lightning import LightningDataModule, LightningModule, Trainer
+from pytorch_lightning.callbacks import ProgressBar
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 
 import metaug.callbacks
 import metaug.datamodules
-import metaug.lightning_modules  # noqa: F401  (known to the parser by their short names)
+import metaug.lightning_modules  # known to the parser by their short names
 from metaug.help_format import ShortHelp
-from metaug.run_folder import SaveRunConfig, claim_folder, is_first_process, newest_checkpoint
+from metaug.run_folder import (
+    SaveRunConfig,
+    claim_folder,
+    is_first_process,
+    newest_checkpoint,
+    remove_if_nothing_ran,
+)
 
 
 class StrictParser(LightningArgumentParser):
@@ -51,28 +57,29 @@ class MetAugCLI(LightningCLI):
     def _parse_ckpt_path(self) -> None:
         """Leave the config as it is: it says what is built, the checkpoint only fills it."""
 
+    def _instantiate_trainer(self, config: dict[str, Any], callbacks: list[Any]) -> Trainer:
+        given = config.get("callbacks") or []
+        given = given if isinstance(given, list) else [given]
+        wanted = config.get("enable_progress_bar") is not False
+        if wanted and not any(isinstance(each, ProgressBar) for each in given):
+            callbacks = [*callbacks, metaug.callbacks.ProgressLine()]
+        return super()._instantiate_trainer(config, callbacks)
+
     def _run_subcommand(self, subcommand: str) -> None:
         folder = claim_folder(self.trainer.loggers)
+        failed = True
         try:
             super()._run_subcommand(subcommand)
+            failed = False
         finally:
-            # a run that never started leaves nothing
             if folder is not None and is_first_process():
-                _remove_if_empty(folder)
+                remove_if_nothing_ran(folder, failed=failed)
 
     def _prepare_subcommand_kwargs(self, subcommand: str) -> dict[str, Any]:
         kwargs = super()._prepare_subcommand_kwargs(subcommand)
         if kwargs.get("ckpt_path") == "last":
             kwargs["ckpt_path"] = str(newest_checkpoint(self.trainer))
         return kwargs
-
-
-def _remove_if_empty(folder: Path) -> None:
-    for each in (folder, *folder.parents[:2]):
-        try:
-            each.rmdir()
-        except OSError:
-            return
 
 
 def _quieten() -> None:

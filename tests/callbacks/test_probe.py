@@ -1,7 +1,7 @@
 import pytest
 import pytorch_lightning as pl
 import torch
-from metaug.callbacks import Features, KNNProbe, LinearProbe, knn_predict
+from metaug.callbacks import FeatureMap, Features, KNNProbe, LinearProbe, knn_predict
 from pytorch_lightning.callbacks import ModelCheckpoint
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -94,9 +94,12 @@ def test_an_empty_validation_set_says_so(tmp_path):
         def val_dataloader(self):
             return []
 
-    trainer = quiet_trainer(tmp_path, callbacks=[KNNProbe(k=20)])
-    with pytest.warns(UserWarning, match=r"val/knn_top1 never runs: .* no images"):
+    trainer = quiet_trainer(tmp_path, callbacks=[KNNProbe(k=20), FeatureMap()])
+    with pytest.warns(UserWarning, match="will not run") as caught:
         trainer.fit(tiny_module(), datamodule=NoValidation(10))
+    (message,) = [str(w.message) for w in caught if "will not run" in str(w.message)]
+    assert message.startswith("val/knn_top1, FeatureMap will not run: the data has no validation")
+    assert "no labels" not in message
 
 
 def test_no_bank_is_an_error_with_a_cure(tmp_path):

@@ -46,7 +46,7 @@ def small_metaug() -> MetAug:
     )
 
 
-def fit(folder, callbacks, epochs=2):
+def fit(folder, callbacks, epochs=2, **options):
     data = DigitsDataModule(batch_size=256, labels_per_class=10, num_workers=0)
     trainer = quiet_trainer(
         folder,
@@ -54,6 +54,7 @@ def fit(folder, callbacks, epochs=2):
         max_epochs=epochs,
         logger=CSVLogger(folder),
         log_every_n_steps=1,
+        **options,
     )
     module = small_metaug()
     trainer.fit(module, datamodule=data)

@@ -125,6 +125,12 @@ def test_failure_before_the_first_batch_leaves_nothing(capsys):
     assert not Path("runs").exists()
 
 
+def test_failure_after_the_loggers_were_made_leaves_nothing(capsys):
+    assert main([*FIT, "--trainer.callbacks+=metaug.callbacks.Export"]) == 2
+    assert "no submodule" in capsys.readouterr().err
+    assert not Path("runs").exists()
+
+
 def test_failure_in_the_middle_leaves_a_checkpoint():
     with pytest.raises(KeyError, match="a bug"):
         main([*FIT, "--model.init_args.fail_at=1"])
@@ -176,3 +182,18 @@ def test_help_explains_arguments(capsys):
     with pytest.raises(SystemExit):
         main(["fit", "--model.help", MODEL])
     assert "The step at which it fails on purpose, or null." in capsys.readouterr().out
+
+
+BAR = [*FIT, "--trainer.enable_progress_bar=true"]
+
+
+def test_progress_is_on_one_line(capsys):
+    assert main(BAR) == 0
+    printed = capsys.readouterr().out
+    assert "Epoch 0/0" in printed
+    assert "v_num" not in printed
+
+
+def test_a_progress_bar_of_the_users_own_stays(capsys):
+    assert main([*BAR, "--trainer.callbacks+=RichProgressBar"]) == 0
+    assert "v_num" in capsys.readouterr().out
