@@ -5,6 +5,7 @@ Letters: ``n`` instances of this process, ``G`` of the global batch, ``V`` views
 
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 
 import torch
 from torch import Tensor
@@ -13,6 +14,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from ..processes import Processes
 from .errors import explained
+from .tangent_rules import KeepProducts, TangentRules
 
 Encode = Callable[[list[Tensor]], Tensor]
 
@@ -40,17 +42,22 @@ class Encoding:
         self.pieces = [encode] if callable(encode) else list(encode)
         self.params = list(params)
         self.processes = processes or Processes()
+        self._kept = KeepProducts()
 
     def forward(self, params: list[Tensor]) -> Tensor:
         """Features of the global batch at ``params``, ``[G, V, D]``, without a graph."""
         with torch.no_grad():
             return self.processes.gather(torch.cat([piece(params) for piece in self.pieces]))
 
-    def linearize(self, params: list[Tensor]) -> tuple[Tensor, Callable[[Tensor], list[Tensor]]]:
+    def linearize(
+        self, params: list[Tensor], *, tangent_follows: bool = False
+    ) -> tuple[Tensor, Callable[[Tensor], list[Tensor]]]:
         """Features at ``params`` and the pullback through the encoder there.
 
         Args:
             params: Where to encode: theta or the look-ahead parameters.
+            tangent_follows: Keep what spares :meth:`tangent` at the same ``params`` some work
+                (not with micro-batches, which are there to save memory).
 
         Returns:
             The features ``[G, V, D]`` without a graph, and a function from the gradient of the
@@ -60,7 +67,7 @@ class Encoding:
         leaves = [param.detach().requires_grad_() for param in params]
         if len(self.pieces) > 1:
             return self.forward(params), lambda cotangent: self._pull_pieces(leaves, cotangent)
-        with torch.enable_grad():
+        with torch.enable_grad(), self._kept if tangent_follows else nullcontext():
             local = self.pieces[0](leaves)
 
         def pullback(cotangent: Tensor) -> list[Tensor]:
@@ -114,7 +121,9 @@ class Encoding:
                     for param, vector in zip(params, direction, strict=True)
                 ]
             for piece in self.pieces:
-                primal, tangent = forward_ad.unpack_dual(piece(duals))
+                with TangentRules(self._kept):
+                    features = piece(duals)
+                primal, tangent = forward_ad.unpack_dual(features)
                 tangents.append(torch.zeros_like(primal) if tangent is None else tangent)
         return self.processes.gather(torch.cat(tangents))
 

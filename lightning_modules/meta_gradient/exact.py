@@ -18,7 +18,7 @@ def exact(encoding: Encoding, inner: Head, outer: Head, inner_lr: float) -> Meta
         outer: The generator's objective as a head; the same object if it is the same.
         inner_lr: alpha, the look-ahead rate.
     """
-    features, pullback = encoding.linearize(encoding.params)
+    features, pullback = encoding.linearize(encoding.params, tangent_follows=True)
     point = inner.at(features, second_order=True)
     plain = point if outer is inner else outer.at(features)
     gradient = pullback(point.features)

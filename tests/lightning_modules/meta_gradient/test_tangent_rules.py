@@ -1,0 +1,128 @@
+"""The rules of the tangent pass against torch's own forward-mode AD, and the work they save."""
+
+import pytest
+import torch
+from metaug.lightning_modules.meta_gradient import Encoding, tangent_rules
+from torch import nn
+from torch.autograd import forward_ad
+from torch.func import functional_call
+from torch.utils.flop_counter import FlopCounterMode
+
+
+class Overwritten(nn.Module):
+    """Overwrites what a linear layer put out, which therefore cannot be used again."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(6, 5)
+
+    def forward(self, value):
+        return self.linear(value.flatten(1)).exp_()
+
+
+class Twice(nn.Module):
+    """One layer, called twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(6, 6)
+
+    def forward(self, value):
+        return self.linear(self.linear(value.flatten(1)).tanh())
+
+
+def norm(module: nn.Module, training: bool) -> nn.Module:
+    torch.nn.init.normal_(module.running_mean)
+    torch.nn.init.uniform_(module.running_var, 0.5, 2.0)
+    if module.weight is not None:
+        torch.nn.init.normal_(module.weight)
+    return module.train(training)
+
+
+CASES = {
+    "convolution": lambda: nn.Conv2d(4, 6, 3, stride=2, padding=1),
+    "groups, no bias": lambda: nn.Conv2d(4, 6, 3, groups=2, bias=False),
+    "one dimension": lambda: nn.Sequential(nn.Flatten(2), nn.Conv1d(4, 3, 5)),
+    "three dimensions": lambda: nn.Sequential(nn.Unflatten(1, (2, 2)), nn.Conv3d(2, 3, 2)),
+    "linear": lambda: nn.Sequential(nn.Linear(8, 5), nn.GELU(), nn.Linear(5, 3)),
+    "norm in training": lambda: norm(nn.BatchNorm2d(4), True),
+    "norm in evaluation": lambda: norm(nn.BatchNorm2d(4), False),
+    "norm, not affine": lambda: norm(nn.BatchNorm2d(4, affine=False), True),
+    "overwritten": lambda: nn.Sequential(nn.Conv2d(4, 6, 8), Overwritten()),
+    "twice": lambda: nn.Sequential(nn.Conv2d(4, 6, 8), Twice()),
+    "one after another": lambda: nn.Sequential(
+        nn.Conv2d(4, 6, 3), norm(nn.BatchNorm2d(6), True), nn.ReLU(inplace=True), nn.Conv2d(6, 2, 3)
+    ),
+}
+
+
+def prepared(name: str):
+    """``encode(params)``, the parameters and a direction, in float64."""
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Conv2d(2, 4, 1), CASES[name]()).double()
+    image = torch.randn(5, 2, 8, 8, dtype=torch.float64)
+    names = [name for name, _ in module.named_parameters()]
+    params = [param.detach() for param in module.parameters()]
+
+    def encode(params):
+        buffers = {name: each.clone() for name, each in module.named_buffers()}
+        state = dict(zip(names, params, strict=True)) | buffers
+        return functional_call(module, state, (image,)).flatten(1)[:, None]
+
+    return encode, params, [torch.randn_like(param) for param in params]
+
+
+def by_torch(encode, params, direction):
+    with torch.no_grad(), forward_ad.dual_level():
+        duals = [forward_ad.make_dual(*each) for each in zip(params, direction, strict=True)]
+        return forward_ad.unpack_dual(encode(duals)).tangent
+
+
+@pytest.mark.parametrize("kept", [True, False])
+@pytest.mark.parametrize("name", CASES)
+def test_tangents_equal_those_of_torch(name, kept, monkeypatch):
+    monkeypatch.setattr(tangent_rules, "MIN_WORK", 0)
+    encode, params, direction = prepared(name)
+    encoding = Encoding(encode, params)
+    if kept:
+        encoding.linearize(params, tangent_follows=True)
+    found = encoding.tangent(params, direction)
+    expected = by_torch(encode, params, direction)
+    assert expected.norm() > 0.1
+    torch.testing.assert_close(found, expected, rtol=1e-11, atol=1e-11)
+
+
+@pytest.mark.parametrize("frozen", ["0.weight", "1.weight", "1.bias"])
+def test_tangents_of_some_parameters(frozen, monkeypatch):
+    """A parameter without a tangent, and an input without one."""
+    monkeypatch.setattr(tangent_rules, "MIN_WORK", 0)
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2)).double()
+    image = torch.randn(5, 3, dtype=torch.float64)
+    names = [name for name, _ in module.named_parameters() if name != frozen]
+    params = [param.detach() for name, param in module.named_parameters() if name != frozen]
+    direction = [torch.randn_like(param) for param in params]
+
+    def encode(params):
+        return functional_call(module, dict(zip(names, params, strict=True)), (image,))[:, None]
+
+    encoding = Encoding(encode, params)
+    encoding.linearize(params, tangent_follows=True)
+    found = encoding.tangent(params, direction)
+    torch.testing.assert_close(found, by_torch(encode, params, direction), rtol=1e-12, atol=1e-12)
+
+
+def test_kept_products_are_not_computed_again(monkeypatch):
+    """A tangent costs two products instead of three; outputs of little work are not kept."""
+    work = {}
+    for least in (0, 10_000):
+        monkeypatch.setattr(tangent_rules, "MIN_WORK", least)
+        encode, params, direction = prepared("one after another")
+        encoding = Encoding(encode, params)
+        encoding.linearize(params, tangent_follows=True)
+        with FlopCounterMode(display=False) as counter:
+            encoding.tangent(params, direction)
+        work[least] = counter.get_total_flops()
+    with FlopCounterMode(display=False) as counter:
+        encode(params)
+    assert work[10_000] - work[0] == counter.get_total_flops()
