@@ -1,5 +1,6 @@
 """Checks that fail early, each with the value and the cure."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytorch_lightning as pl
@@ -74,8 +75,10 @@ def check_precision(trainer: pl.Trainer) -> None:
         )
 
 
-def check_finite(trainer: pl.Trainer, loss: Tensor, terms: dict[str, Tensor]) -> None:
-    """Check that the loss is finite, before it spoils the parameters.
+def check_finite(
+    trainer: pl.Trainer, loss: Tensor, terms: dict[str, Tensor], gradients: Sequence[Tensor] = ()
+) -> None:
+    """Check that the loss and its gradients are finite, before they spoil the parameters.
 
     Reading a value waits for a GPU, so there it is read only every ``log_every_n_steps``.
 
@@ -83,13 +86,19 @@ def check_finite(trainer: pl.Trainer, loss: Tensor, terms: dict[str, Tensor]) ->
         trainer: The trainer at work.
         loss: A scalar.
         terms: What the loss is made of, by name; each a scalar.
+        gradients: What the optimizers are about to step along.
 
     Raises:
         NonFiniteLossError: Naming the step, the terms that blew up, and a checkpoint to resume
             from.
     """
     every = getattr(trainer, "log_every_n_steps", 50) if loss.is_cuda else 1
-    if trainer.global_step % every or torch.isfinite(loss):
+    if trainer.global_step % every:
+        return
+    terms = dict(terms)
+    if gradients:
+        terms["gradients"] = torch.stack(torch._foreach_norm(list(gradients))).sum()
+    if torch.isfinite(loss) and torch.isfinite(terms.get("gradients", loss)):
         return
     blown = [name for name, value in terms.items() if not torch.isfinite(value)]
     paths = [

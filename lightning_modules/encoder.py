@@ -53,6 +53,9 @@ class Encoder(Rebuildable):
         projection_norm: Whether the projection head has BatchNorm.
         pretrained: Start from timm's pretrained weights (needs internet).
         backbone_args: Further arguments of ``timm.create_model``.
+        channels_last: Project from images in channels-last memory format, which backbones of
+            convolutions pass on: less time on a CPU, and on a GPU with bf16 or TF32. The numbers
+            are the same to rounding.
     """
 
     def __init__(
@@ -66,6 +69,7 @@ class Encoder(Rebuildable):
         projection_norm: bool = True,
         pretrained: bool = False,
         backbone_args: dict[str, Any] | None = None,
+        channels_last: bool = True,
     ) -> None:
         super().__init__()
         if isinstance(backbone, str):
@@ -79,6 +83,7 @@ class Encoder(Rebuildable):
         self.backbone = backbone
         self.num_features = feature_size(backbone, image_channels)
         self.feature_dim = projection_dim
+        self.channels_last = channels_last
         self.num_views: int | None = None
         self.projection = projection_head(
             self.num_features,
@@ -94,6 +99,8 @@ class Encoder(Rebuildable):
 
     def project(self, image: Tensor) -> Tensor:
         """Unit-norm features of images, ``[N, C, H, W] -> [N, D]``, in float32 or better."""
+        if self.channels_last and image.ndim == 4:
+            image = image.contiguous(memory_format=torch.channels_last)
         return unit_norm(self.projection(self.represent(image)))
 
     def forward(self, views: Sequence[Tensor]) -> Tensor:

@@ -195,7 +195,7 @@ class MetAug(pl.LightningModule):
             "margin regularisation": objective.margin,
             "features": result.features.sum(),
         }
-        check_finite(self.trainer, result.loss, terms)
+        check_finite(self.trainer, result.loss, terms, [*result.encoder, *result.generator])
         self._log(objective, result, count)  # before clipping changes the gradients
         self._step(result)
         if self.memory_bank is not None and index is not None:

@@ -35,6 +35,24 @@ def test_batch_norm_sees_all_views_together():
     torch.testing.assert_close(encoder(images).transpose(0, 1).flatten(0, 1), expected)
 
 
+@pytest.mark.parametrize("channels_last", [True, False])
+def test_training_passes_images_in_the_memory_format_asked_for(channels_last):
+    encoder = Encoder(
+        nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten()),
+        channels_last=channels_last,
+    )
+    seen = []
+    encoder.backbone[0].register_forward_hook(lambda _, inputs, output: seen.append(output))
+    images = views((3, 3))
+    encoder.eval()
+    features = encoder(images)
+    assert seen[-1].is_contiguous(memory_format=torch.channels_last) == channels_last
+    for view, image in enumerate(images):
+        plain = encoder.projection(encoder.backbone(image.contiguous()))
+        assert seen[-1].is_contiguous()
+        torch.testing.assert_close(features[:, view], functional.normalize(plain))
+
+
 def test_views_of_different_sizes_keep_their_order():
     encoder = tiny_encoder()
     images = [torch.randn(4, 1, size, size) for size in (8, 6, 8)]

@@ -107,6 +107,23 @@ def test_a_loss_that_is_not_finite(saved, tmp_path):
         assert "no checkpoint was written yet" in message
 
 
+def test_a_gradient_that_is_not_finite():
+    """The loss is finite, but the next one would not be: the weights are left as they were."""
+    module = tiny_metaug()
+
+    class Sqrt(torch.nn.Module):
+        """Its derivative at 0 is infinite."""
+
+        def forward(self, value):
+            return (value - value.detach()).abs().sqrt() + value
+
+    module.encoder.backbone = torch.nn.Sequential(module.encoder.backbone, Sqrt())
+    before = [param.clone() for param in module.encoder.parameters()]
+    with pytest.raises(NonFiniteLossError, match=r"at step 0; not finite: gradients\. Lower"):
+        fit(module)
+    assert all(map(torch.equal, before, module.encoder.parameters()))
+
+
 def test_the_memory_bank_needs_sizes_and_indices():
     with pytest.raises(
         ValueError, match=r"must know the number of training images .* num_instances"
