@@ -1,6 +1,7 @@
 """The trained backbone as a file that timm loads, with a card that says what it is."""
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -56,11 +57,13 @@ def small_stem(backbone: nn.Module, architecture: str | None, arguments: dict[st
             if plain is None or _describe(plain) == _describe(module):
                 continue
             weight = f"{name}.weight"
+            path = re.sub(r"\.(\d+)", r"[\1]", f"model.{name}")
             if weight in shapes and shapes[weight] == found.get(weight):
-                lines.append(f"model.{name}.stride = {module.stride}")
+                lines.append(f"{path}.stride = {module.stride}")
             else:
-                lines.append(f"model.{name} = nn.{_describe(module)}")
-                shapes |= {weight: found[weight]} if weight in found else {}
+                lines.append(f"{path} = nn.{_describe(module)}")
+                shapes = {k: v for k, v in shapes.items() if not k.startswith(f"{name}.")}
+                shapes |= {k: v for k, v in found.items() if k.startswith(f"{name}.")}
     if shapes != found:
         different = sorted(k for k in shapes.keys() | found.keys() if shapes.get(k) != found.get(k))
         raise ValueError(

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
-_LINE = re.compile(r"model\.(?P<path>\w+(?:\.\w+)*) = (?P<value>.+)")
+_LINE = re.compile(r"model\.(?P<path>\w+(?:\.\w+|\[\d+\])*) = (?P<value>.+)")
 _LAYERS = {"Conv2d": nn.Conv2d, "Identity": nn.Identity}
 
 
@@ -62,7 +62,8 @@ def change_stem(model: nn.Module, lines: str) -> None:
     Args:
         model: The model to change.
         lines: Lines ``model.<path>.stride = (1, 1)``, ``model.<path> = nn.Conv2d(...)`` and
-            ``model.<path> = nn.Identity()``, with plain numbers and booleans as arguments.
+            ``model.<path> = nn.Identity()``, with plain numbers and booleans as arguments; the path
+            is one such as ``conv1`` or ``stem[0].conv``.
 
     Raises:
         ValueError: For any other line.
@@ -72,7 +73,8 @@ def change_stem(model: nn.Module, lines: str) -> None:
         try:
             if found is None:
                 raise ValueError("it is no assignment to a part of the model")
-            owner, _, name = found["path"].rpartition(".")
+            path = re.sub(r"\[(\d+)\]", r".\1", found["path"])
+            owner, _, name = path.rpartition(".")
             parent: Any = model.get_submodule(owner)
             if not hasattr(parent, name):
                 raise ValueError(f"the model has no {found['path']}")

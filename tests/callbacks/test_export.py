@@ -6,6 +6,7 @@ import timm
 import torch
 from metaug.callbacks import Export, KNNProbe, LinearProbe, export_backbone
 from metaug.lightning_modules import Encoder
+from metaug.lightning_modules.exported_backbone import read_exported
 from torch import nn
 
 from .test_probe import fit, probes
@@ -38,6 +39,9 @@ def run_card(folder, image):
             16,
         ),
         ({"backbone": "vit_tiny_patch16_224", "small_images": True}, 32),
+        ({"backbone": "resnet10t", "small_images": True}, 32),  # a stem of several layers
+        ({"backbone": "convnext_atto", "small_images": True}, 32),  # a numbered stem, stem[0]
+        ({"backbone": "fastvit_t8", "small_images": True}, 32),  # and of branches
     ],
 )
 def test_the_cards_own_code_rebuilds_the_backbone(tmp_path, encoder, side):
@@ -53,6 +57,7 @@ def test_the_cards_own_code_rebuilds_the_backbone(tmp_path, encoder, side):
     image = torch.rand(2, encoder.get("image_channels", 3), side, side)
     with torch.no_grad():
         assert torch.equal(run_card(tmp_path, image), backbone(image))
+        assert torch.equal(read_exported(tmp_path).eval()(image), backbone(image))
 
 
 def test_plain_timm_loads_the_file_strictly(tmp_path):
