@@ -61,7 +61,7 @@ class FineTuner(pl.LightningModule):
             "label_smoothing": label_smoothing,
             "num_classes": num_classes,
         }
-        keep_recipe(self, backbone, arguments)
+        keep_recipe(self, backbone, self.encoder.network, arguments)
 
     def forward(self, image: Tensor) -> Tensor:
         """Features below the head, ``[N, C, H, W] -> [N, F]``."""

@@ -93,7 +93,7 @@ class LinearEvaluator(pl.LightningModule):
             "num_classes": num_classes,
             "seed": seed,
         }
-        keep_recipe(self, backbone, arguments)
+        keep_recipe(self, backbone, self.encoder.network, arguments)
 
     def forward(self, image: Tensor) -> Tensor:
         """Frozen features of images ``[N, C, H, W] -> [N, F]``; features are left as they are."""

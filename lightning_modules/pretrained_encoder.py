@@ -127,10 +127,11 @@ class PretrainedEncoder(nn.Module):
 
 
 def read_network(source: str | Path) -> nn.Module:
-    """The encoder of a checkpoint of MetAug, or an exported backbone.
+    """The encoder of a checkpoint of MetAug or of an evaluation, or an exported backbone.
 
     Args:
-        source: A checkpoint file, or the folder of an export.
+        source: A checkpoint file (of MetAug, ``FineTuner`` or ``LinearEvaluator``), or the folder
+            of an export.
 
     Raises:
         FileNotFoundError: If there is no such file or folder.
@@ -145,11 +146,23 @@ def read_network(source: str | Path) -> nn.Module:
             "`metaug fit --config digits.yaml` and give runs/digits/version_0/checkpoints/last.ckpt"
         )
     try:
-        return MetAug.load_from_checkpoint(path, map_location="cpu").encoder
+        return _load(path)
     except (KeyError, TypeError, ValueError, RuntimeError, UnpicklingError, EOFError) as error:
         raise ValueError(
             f"{path} cannot be rebuilt as MetAug ({type(error).__name__}: "
             f"{str(error).splitlines()[0] if str(error) else ''}); give a checkpoint of MetAug "
-            "whose encoder is Rebuildable, the folder of an export, or build the module in Python "
-            "and pass it as backbone"
+            "whose encoder is Rebuildable, of an evaluation of one, the folder of an export, or "
+            "build the module in Python and pass it as backbone"
         ) from error
+
+
+def _load(path: Path) -> nn.Module:
+    kept = torch.load(path, map_location="cpu", weights_only=True).get("hyper_parameters", {})
+    if "backbone" not in kept:
+        return MetAug.load_from_checkpoint(path, map_location="cpu").encoder
+    # of an evaluation: the network that was evaluated, with the weights that it ended with
+    from .fine_tuner import FineTuner
+    from .linear_evaluator import LinearEvaluator
+
+    kind = FineTuner if "head_rate_factor" in kept else LinearEvaluator
+    return kind.load_from_checkpoint(path, map_location="cpu").encoder.network

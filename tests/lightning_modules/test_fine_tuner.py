@@ -4,12 +4,18 @@ import torch
 from metaug.callbacks import KNNProbe, export_backbone
 from metaug.callbacks.export import built_with, find_backbone
 from metaug.datamodules import DigitsDataModule, LabelledDataModule
-from metaug.lightning_modules import Encoder, FineTuner, FrozenBackbone, OptimizerSettings
+from metaug.lightning_modules import (
+    Encoder,
+    FineTuner,
+    FrozenBackbone,
+    LinearEvaluator,
+    OptimizerSettings,
+)
 from torch import nn
 from torch.nn import functional
 
 from .test_linear_evaluator import run
-from .tiny import tiny_encoder
+from .tiny import fit, tiny_encoder, tiny_metaug
 
 STEADY = OptimizerSettings(name="momentum", lr=0.02, schedule="constant", weight_decay=0.0)
 
@@ -84,6 +90,24 @@ def test_checkpoint_and_export_of_what_was_fine_tuned(tmp_path):
     )
     with torch.no_grad():
         assert torch.equal(FrozenBackbone(str(tmp_path / "export"))(image), module(image))
+
+
+@pytest.mark.parametrize("kind", [FineTuner, LinearEvaluator])
+def test_the_checkpoint_of_an_evaluation_is_a_backbone_of_the_next(kind, tmp_path):
+    """With the weights that the evaluation ended with, also when its own backbone is gone."""
+    pretrained = tmp_path / "pretrained.ckpt"
+    fit(tiny_metaug(encoder=small_encoder())).save_checkpoint(pretrained)
+    data = few()
+    module = kind(str(pretrained))
+    run(module, data, epochs=1).save_checkpoint(tmp_path / "evaluated.ckpt")
+    pretrained.unlink()
+    image = next(iter(data.val_dataloader())).image
+    for again in (FineTuner, LinearEvaluator, FrozenBackbone):
+        with torch.no_grad():
+            network = again(str(tmp_path / "evaluated.ckpt")).encoder.eval()
+            torch.testing.assert_close(network(image), module.eval()(image))
+            projected = FrozenBackbone(str(tmp_path / "evaluated.ckpt"), "projection")(image)
+            torch.testing.assert_close(projected, module.encoder.network.project(image))
 
 
 def test_frozen_backbone_runs_probes_and_refuses_to_fit():
