@@ -1,6 +1,6 @@
 """MetAug, the LightningModule: contrastive learning via meta feature augmentation."""
 
-from typing import Any
+from typing import Any, Self
 
 import pytorch_lightning as pl
 from torch import Tensor, nn
@@ -18,7 +18,7 @@ from .objectives import MetAugObjective
 from .optimization import OptimizerSettings, clip_by_norm
 from .processes import Processes, current_processes
 from .random_state import collect_random_states, restore_random_state
-from .recipe import recipe
+from .recipe import recipe, settings_as_dicts
 from .steps import count_steps
 from .throughput import Throughput
 
@@ -116,6 +116,11 @@ class MetAug(pl.LightningModule):
         if self.generator is None:
             raise ValueError("generator is null, so there are no augmented features")
         return self.generator(features)
+
+    @classmethod
+    def load_from_checkpoint(cls, checkpoint_path: Any, *args: Any, **replaced: Any) -> Self:
+        """Build the module again; ``replaced`` takes the place of arguments in the checkpoint."""
+        return super().load_from_checkpoint(checkpoint_path, *args, **settings_as_dicts(replaced))
 
     # Lightning's hooks
 

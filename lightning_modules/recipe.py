@@ -47,3 +47,10 @@ def recipe(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [recipe(each) for each in value]
     return value
+
+
+def settings_as_dicts(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Arguments with every settings dataclass as a dict, which is how a recipe holds it."""
+    return {
+        name: recipe(value) if is_dataclass(value) else value for name, value in arguments.items()
+    }

@@ -133,9 +133,10 @@ def test_every_setting_comes_back(source, tmp_path):
     assert loaded.meta.inner_lr == 0.02
 
 
-def test_settings_can_be_replaced_while_loading(tmp_path):
+@pytest.mark.parametrize("meta", [{"every": 7}, MetaStep(every=7)])
+def test_settings_can_be_replaced_while_loading(tmp_path, meta):
     path = saved(tiny_metaug(encoder=built_in_python().encoder), tmp_path / "model.ckpt")
-    loaded = MetAug.load_from_checkpoint(path, clip_norm=3.0, meta={"every": 7})
+    loaded = MetAug.load_from_checkpoint(path, clip_norm=3.0, meta=meta)
     assert loaded.clip_norm == 3.0
     assert loaded.meta.every == 7
 
