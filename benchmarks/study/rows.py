@@ -45,7 +45,11 @@ class Rows:
         Raises:
             ValueError: If a name is neither a row's nor a group's.
         """
-        found = [row for name in wanted for row in self.groups.get(name, [name])]
+        found = [
+            row
+            for name in wanted
+            for row in (self.names(self.groups[name]) if name in self.groups else [name])
+        ]
         if unknown := [name for name in found if name not in self.rows]:
             raise ValueError(
                 f"there is no row {unknown[0]!r}; rows: {', '.join(self.rows)}; groups: "
