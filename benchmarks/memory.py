@@ -1,11 +1,48 @@
-"""Peak memory of this process since a mark, on the CPU or a GPU."""
+"""Peak memory: of this process since a mark, and of the tensors that torch allocates."""
 
 import resource
 import threading
 import time
+import weakref
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_iter
+from torch.utils.weak import WeakIdKeyDictionary
+
+
+class AllocatedMemory(TorchDispatchMode):
+    """Peak of the bytes of all tensors made under it, in ``peak`` (MiB); on any device.
+
+    Scratch memory inside an operation is not seen.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bytes = self.most = 0
+        self._known = WeakIdKeyDictionary()
+
+    @property
+    def peak(self) -> float:
+        """The peak so far, in MiB."""
+        return self.most / 2**20
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Call, and count storages not seen before."""
+        output = func(*args, **(kwargs or {}))
+        for each in tree_iter(output):
+            if isinstance(each, torch.Tensor) and each.untyped_storage() not in self._known:
+                storage = each.untyped_storage()
+                self._known[storage] = True
+                self.bytes += storage.nbytes()
+                weakref.finalize(storage, self._release, storage.nbytes())
+        self.most = max(self.most, self.bytes)
+        return output
+
+    def _release(self, count: int) -> None:
+        self.bytes -= count
 
 
 class PeakMemory:

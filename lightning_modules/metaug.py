@@ -315,11 +315,12 @@ class MetAug(pl.LightningModule):
     def _size_memory_bank(self, bank: MemoryBank) -> None:
         datamodule = getattr(self.trainer, "datamodule", None)
         instances = bank.num_instances or getattr(datamodule, "num_instances", None)
-        views = getattr(self.generator, "num_views", None) or getattr(datamodule, "num_views", None)
+        parts = (self.generator, self.encoder, datamodule)
+        views = next(filter(None, (getattr(part, "num_views", None) for part in parts)), None)
         if not instances or not views:
             raise ValueError(
                 "the memory bank must know the number of training images and of views; set its "
-                "num_instances, and use a generator or a data module that tells num_views"
+                "num_instances, and use a generator, encoder or data module that tells num_views"
             )
         bank.allocate(instances, views, self.encoder.feature_dim)
 

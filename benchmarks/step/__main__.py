@@ -4,8 +4,10 @@
     python -m benchmarks.step --setting resnet50-224 --batch 64 --precision bf16-mixed --device cuda
 
 All contestants run in one process, turn by turn, each with its own Trainer; a figure is the median
-over the rounds of the step's time divided by lightly's in the same round. FLOPs are counted by
-torch, memory is measured in a process of its own. The report goes to `benchmarks/step/reports/`.
+over the rounds of the step's time divided by that of the first contestant in the same round (with
+``--clock cpu``, of processor time, which other programs on the machine disturb less). FLOPs are
+counted by torch, memory is measured in a process of its own. Report and figure go to
+`benchmarks/step/reports/`.
 """
 
 import argparse
@@ -13,27 +15,21 @@ import json
 import statistics
 import subprocess
 import sys
+import time
 from datetime import date
 from pathlib import Path
 
 import torch
 
 from ..machine import describe_machine
+from ..memory import AllocatedMemory, PeakMemory
+from . import running
 from .contestants import SETTINGS, build
-from .running import OneBatch, count_flops, peak_memory, run
+from .figure import draw
+from .running import OneBatch, count_flops, run
 
 HERE = Path(__file__).parent
-CONTESTANTS = (
-    "lightly",
-    "simclr",
-    "oucl",
-    "first_order",
-    "lookahead",
-    "lookahead/4",
-    "exact",
-    "exact/4",
-    "higher",
-)
+CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 
 
 def every(name: str) -> int:
@@ -41,58 +37,89 @@ def every(name: str) -> int:
     return int(name.partition("/")[2] or 1)
 
 
-def time_ratios(arguments: argparse.Namespace) -> tuple[dict[str, list[float]], dict[str, float]]:
-    """Ratios to lightly's step, round by round, and the median step time."""
+def batches(arguments: argparse.Namespace, steps: int) -> OneBatch:
+    """The data of a run of so many steps."""
     setting = SETTINGS[arguments.setting]
-    modules = {name: build(name, setting) for name in arguments.contestants}
-    times: dict[str, list[float]] = {name: [] for name in modules}
-    for number in range(arguments.rounds + 1):
-        for name, module in modules.items():
-            # a warm-up step; then whole cycles of the meta step
-            cycle = every(name)
-            data = OneBatch(arguments.batch, setting.size, 2 * cycle, arguments.device)
-            seconds = run(module, data, arguments.precision, arguments.device)[cycle:]
-            if number > 0:
-                times[name].append(statistics.mean(seconds))
+    return OneBatch(arguments.batch, setting.size, steps, arguments.device, setting.channels)
+
+
+def time_steps(arguments: argparse.Namespace) -> dict[str, list[float]]:
+    """Seconds of a step of each contestant, round by round."""
+    setting = SETTINGS[arguments.setting]
+    times: dict[str, list[float]] = {name: [] for name in arguments.contestants}
+    for number in range(arguments.rounds):
+        for name in arguments.contestants:
+            # made anew each time, so that only one is in memory; a warm-up cycle of the meta step
+            module = build(name, setting)
+            data = batches(arguments, 2 * every(name))
+            seconds = run(module, data, arguments.precision, arguments.device)[every(name) :]
+            times[name].append(statistics.mean(seconds))
             print(f"round {number}: {name} {statistics.mean(seconds):.2f} s", file=sys.stderr)
-    ratios = {
-        name: [mine / base for mine, base in zip(values, times["lightly"], strict=True)]
-        for name, values in times.items()
-    }
-    return ratios, {name: statistics.median(values) for name, values in times.items()}
+    return times
 
 
-def in_own_process(arguments: argparse.Namespace, name: str) -> float:
-    """Peak memory of a contestant, in MiB."""
+def measure_memory(arguments: argparse.Namespace, name: str) -> None:
+    """Print the peaks of a contestant in MiB: of the process, and of the tensors it allocates."""
+    peaks = []
+    for watch in (PeakMemory(torch.device(arguments.device)), AllocatedMemory()):
+        module, data = build(name, SETTINGS[arguments.setting]), batches(arguments, 2)
+        with watch:
+            run(module, data, arguments.precision, arguments.device)
+        peaks.append(watch.peak)
+    print(json.dumps(peaks))
+
+
+def memory_in_own_process(arguments: argparse.Namespace, name: str) -> list[float]:
+    """What :func:`measure_memory` prints."""
     command = [sys.executable, "-W", "ignore", "-m", "benchmarks.step", "--memory-of", name]
     for option in ("setting", "batch", "precision", "device", "threads"):
         command += [f"--{option}", str(getattr(arguments, option))]
     done = subprocess.run(command, cwd=HERE.parents[1], capture_output=True, text=True)
     if done.returncode != 0:
-        return float("nan")
+        print(done.stderr[-2000:], file=sys.stderr)
+        return [float("nan")] * 2
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def table(arguments: argparse.Namespace) -> list[str]:
+def measure(arguments: argparse.Namespace) -> dict[str, dict[str, float]]:
+    """All figures of each contestant, by column."""
+    times = time_steps(arguments)
+    base = arguments.contestants[0]
+    found: dict[str, dict[str, float]] = {}
+    for name in arguments.contestants:
+        ratios = [mine / its for mine, its in zip(times[name], times[base], strict=True)]
+        data = batches(arguments, every(name))
+        module = build(name, SETTINGS[arguments.setting])
+        process, allocated = memory_in_own_process(arguments, name)
+        found[name] = {
+            "time": statistics.median(ratios),
+            "lowest": min(ratios),
+            "highest": max(ratios),
+            "FLOPs": count_flops(module, data, arguments.precision, arguments.device),
+            "allocated": allocated,
+            "process": process,
+            "images/s": arguments.batch / statistics.median(times[name]),
+        }
+        print(name, found[name], file=sys.stderr)
+    first = dict(found[base])
+    for values in found.values():
+        for column in ("FLOPs", "allocated", "process"):
+            values[column] /= first[column]
+    return found
+
+
+def table(found: dict[str, dict[str, float]], base: str) -> list[str]:
     """The report's table."""
-    setting = SETTINGS[arguments.setting]
-    ratios, seconds = time_ratios(arguments)
-    flops, memory = {}, {}
-    for name in arguments.contestants:
-        data = OneBatch(arguments.batch, setting.size, every(name), arguments.device)
-        flops[name] = count_flops(build(name, setting), data, arguments.precision, arguments.device)
-        memory[name] = in_own_process(arguments, name)
-        print(f"{name}: {flops[name]:.3g} FLOPs, {memory[name]:.0f} MiB", file=sys.stderr)
     rows = [
-        "| step | time of lightly's | lowest to highest | FLOPs | memory | images/s |",
-        "|---|--:|--:|--:|--:|--:|",
+        f"| step | time / {base} | lowest to highest | FLOPs | tensors' memory | process's memory "
+        "| images/s |",
+        "|---|--:|--:|--:|--:|--:|--:|",
     ]
-    for name in arguments.contestants:
+    for name, each in found.items():
         rows.append(
-            f"| {name} | {statistics.median(ratios[name]):.2f} "
-            f"| {min(ratios[name]):.2f} to {max(ratios[name]):.2f} "
-            f"| {flops[name] / flops['lightly']:.2f} | {memory[name] / memory['lightly']:.2f} "
-            f"| {arguments.batch / seconds[name]:,.1f} |"
+            f"| {name} | {each['time']:.2f} | {each['lowest']:.2f} to {each['highest']:.2f} "
+            f"| {each['FLOPs']:.2f} | {each['allocated']:.2f} | {each['process']:.2f} "
+            f"| {each['images/s']:,.1f} |"
         )
     return rows
 
@@ -101,38 +128,48 @@ def main() -> None:
     """Measure and write the report."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--setting", choices=SETTINGS, default="resnet18-32")
-    parser.add_argument("--contestants", nargs="+", default=list(CONTESTANTS))
-    parser.add_argument("--batch", type=int, default=128)
+    parser.add_argument("--contestants", nargs="+", help="the first is what others are divided by")
+    parser.add_argument("--batch", type=int)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--precision", default="32-true")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--clock", choices=CLOCKS, default="wall")
     parser.add_argument("--memory-of", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    setting = SETTINGS[arguments.setting]
+    arguments.batch = arguments.batch or setting.batch
+    arguments.contestants = arguments.contestants or list(setting.contestants)
     torch.set_num_threads(arguments.threads)
+    running.clock = CLOCKS[arguments.clock]
     if arguments.memory_of:
-        setting = SETTINGS[arguments.setting]
-        data = OneBatch(arguments.batch, setting.size, 2, arguments.device)
-        module = build(arguments.memory_of, setting)
-        print(peak_memory(module, data, arguments.precision, arguments.device))
+        measure_memory(arguments, arguments.memory_of)
         return
-    options = " ".join(sys.argv[1:])
+    base = arguments.contestants[0]
+    found = measure(arguments)
+    stem = f"{date.today().isoformat()}-{arguments.setting}-{arguments.device}"
+    report = HERE / "reports" / f"{stem}.md"
+    report.parent.mkdir(exist_ok=True)
+    draw(found, base, report.with_suffix(".png"))
+    command = f"python -m benchmarks.step {' '.join(sys.argv[1:])}".strip()
     lines = [
         f"# A training step, {arguments.setting}, {date.today().isoformat()}",
         "",
-        *describe_machine(f"python -m benchmarks.step {options}".strip()),
-        f"- batch {arguments.batch}, 2 views, {arguments.precision}, {arguments.threads} threads, "
-        f"{arguments.rounds} rounds",
+        *describe_machine(command),
+        f"- batch {arguments.batch}, {len(setting.channels)} views, {arguments.precision}, "
+        f"{arguments.threads} threads, {arguments.rounds} rounds, {arguments.clock} clock",
         "",
-        "Time, FLOPs and memory are ratios to lightly's SimCLR step in the same run; `/4` is a meta"
-        " step every 4 batches, averaged over the four.",
+        f"Whole step, optimizers included. Time, FLOPs and memory are ratios to `{base}` in the "
+        "same run; `/4` is a meta step every 4 batches, averaged over the four; `lightly` is its "
+        "SimCLR example, `-cl` in channels-last memory format, which our encoders use by default; "
+        "`simclr` and `oucl` are MetAug without a generator. Tensors' memory is the peak of what "
+        "torch allocates beyond model and data, process's memory that of the resident size.",
         "",
-        *table(arguments),
+        *table(found, base),
+        "",
+        f"![ratios]({stem}.png)",
         "",
     ]
-    name = f"{date.today().isoformat()}-{arguments.setting}-{arguments.device}.md"
-    report = HERE / "reports" / name
-    report.parent.mkdir(exist_ok=True)
     report.write_text("\n".join(lines))
     print("\n".join(lines))
 

@@ -1,36 +1,49 @@
-"""Running training steps of a module under a real Trainer, timed, counted or watched."""
+"""Running training steps of a module under a real Trainer: timed, or their work counted."""
 
 import logging
 import time
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from metaug.datamodules import MultiViewBatch
 from torch.utils.data import DataLoader, Dataset
 from torch.utils.flop_counter import FlopCounterMode
-
-from ..memory import PeakMemory
 
 logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
 warnings.filterwarnings("ignore")
 
+clock: Callable[[], float] = time.perf_counter
+"""What a step is timed with."""
+
 
 class OneBatch(Dataset):
-    """The same batch of two random views, as often as asked for."""
+    """The same batch of random views, as often as asked for.
 
-    def __init__(self, batch: int, size: int, steps: int, device: str) -> None:
+    Args:
+        batch: Instances.
+        size: Edge of the images in pixels.
+        steps: How often.
+        device: Where it lies.
+        channels: Channels of each view.
+    """
+
+    def __init__(
+        self, batch: int, size: int, steps: int, device: str, channels: tuple[int, ...] = (3, 3)
+    ) -> None:
         generator = torch.Generator().manual_seed(0)
-        shape = (batch, 3, size, size)
-        self.views = [torch.randn(shape, generator=generator).to(device) for _ in range(2)]
-        self.target = torch.zeros(batch, dtype=torch.int64)
+        views = [torch.randn(batch, each, size, size, generator=generator) for each in channels]
+        index = torch.arange(batch)
+        self.batch = MultiViewBatch([view.to(device) for view in views], 0 * index, index)
         self.steps = steps
 
     def __len__(self) -> int:
         return self.steps
 
-    def __getitem__(self, index: int) -> tuple[list[torch.Tensor], torch.Tensor]:
-        return self.views, self.target
+    def __getitem__(self, index: int) -> MultiViewBatch:
+        return self.batch
 
 
 class Watch(pl.Callback):
@@ -42,12 +55,12 @@ class Watch(pl.Callback):
     def on_train_batch_start(self, *_: Any) -> None:
         """Start."""
         _synchronize()
-        self.start = time.perf_counter()
+        self.start = clock()
 
     def on_train_batch_end(self, *_: Any) -> None:
         """Stop."""
         _synchronize()
-        self.seconds.append(time.perf_counter() - self.start)
+        self.seconds.append(clock() - self.start)
 
 
 def _synchronize() -> None:
@@ -55,8 +68,18 @@ def _synchronize() -> None:
         torch.cuda.synchronize()
 
 
-def run(module: pl.LightningModule, data: OneBatch, precision: str, device: str) -> list[float]:
-    """Train on all of the data; the seconds of each step."""
+def run(
+    module: pl.LightningModule, data: OneBatch, precision: str, device: str, *more: pl.Callback
+) -> list[float]:
+    """Train on all of the data; the seconds of each step.
+
+    Args:
+        module: What is trained.
+        data: Its batches.
+        precision: The Trainer's.
+        device: ``cpu`` or ``cuda``.
+        more: Callbacks that watch.
+    """
     watch = Watch()
     trainer = pl.Trainer(
         accelerator="gpu" if device == "cuda" else "cpu",
@@ -64,25 +87,31 @@ def run(module: pl.LightningModule, data: OneBatch, precision: str, device: str)
         precision=precision,  # type: ignore[arg-type]
         max_epochs=1,
         logger=False,
-        callbacks=[watch],
+        callbacks=[watch, *more],
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
-        barebones=False,
     )
     trainer.fit(module, DataLoader(data, batch_size=None))
     return watch.seconds
 
 
+class _NoModules:
+    """Stands for the counter's module tracker, whose hooks ``autograd.grad`` does not bear."""
+
+    parents = frozenset({"Global"})
+
+    def __enter__(self) -> "_NoModules":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
 def count_flops(module: pl.LightningModule, data: OneBatch, precision: str, device: str) -> float:
     """Floating-point operations of a training step, by torch's counter."""
-    with FlopCounterMode(display=False) as counter:
+    counter = FlopCounterMode(display=False)
+    counter.mod_tracker = _NoModules()  # type: ignore[assignment]
+    with counter:
         run(module, data, precision, device)
     return counter.get_total_flops() / len(data)
-
-
-def peak_memory(module: pl.LightningModule, data: OneBatch, precision: str, device: str) -> float:
-    """Peak memory of training steps above what module and data take, in MiB."""
-    with PeakMemory(torch.device(device)) as memory:
-        run(module, data, precision, device)
-    return memory.peak

@@ -25,6 +25,7 @@ def exact(encoding: Encoding, inner: Head, outer: Head, inner_lr: float) -> Meta
     ahead, pullback_ahead = encoding.linearize(stepped(encoding.params, gradient, inner_lr))
     point_ahead = outer.at(ahead)
     direction = pullback_ahead(point_ahead.features)
+    del pullback_ahead  # and with it the look-ahead parameters
     mixed = point.mixed(encoding.tangent(encoding.params, direction))
     return MetaGradient(
         encoder=gradient,
