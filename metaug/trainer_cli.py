@@ -13,6 +13,7 @@ import metaug.callbacks
 import metaug.datamodules
 import metaug.lightning_modules  # known to the parser by their short names
 from metaug.help_format import ShortHelp
+from metaug.interrupt import finish_step_on_interrupt
 from metaug.run_folder import (
     SaveRunConfig,
     claim_folder,
@@ -69,7 +70,8 @@ class MetAugCLI(LightningCLI):
         folder = claim_folder(self.trainer.loggers)
         failed = True
         try:
-            super()._run_subcommand(subcommand)
+            with finish_step_on_interrupt(self.trainer):
+                super()._run_subcommand(subcommand)
             failed = False
         finally:
             if folder is not None and is_first_process():

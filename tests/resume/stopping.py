@@ -23,3 +23,21 @@ class Stop(Callback):
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *args) -> None:
         if trainer.global_step == self.step and trainer.global_rank == self.rank:
             os.kill(os.getpid(), getattr(signal, self.name))
+
+
+class Interrupt(Callback):
+    """Press Ctrl-C in the middle of a training step, when the generator has made its step.
+
+    Args:
+        step: Training steps that are done before.
+        times: How often it is pressed.
+    """
+
+    def __init__(self, step: int, times: int = 1) -> None:
+        self.step = step
+        self.times = times
+
+    def on_before_optimizer_step(self, trainer: Trainer, *args) -> None:
+        if trainer.global_step == self.step:
+            for _ in range(self.times):
+                os.kill(os.getpid(), signal.SIGINT)

@@ -108,6 +108,28 @@ def test_sigterm_writes_a_checkpoint_of_that_very_step(never_stopped, tmp_path):
     assert_same_end(tmp_path, never_stopped)
 
 
+def interrupt_at(step: int, times: int) -> str:
+    arguments = f'"init_args": {{"step": {step}, "times": {times}}}'
+    return f'--trainer.callbacks+={{"class_path": "stopping.Interrupt", {arguments}}}'
+
+
+def test_ctrl_c_finishes_the_step_first(never_stopped, tmp_path):
+    stopped = fit(tmp_path, interrupt_at(7, times=1))
+    assert stopped.returncode == 130, stopped.stdout + stopped.stderr
+    assert "stopping after this step; Ctrl-C again stops at once" in stopped.stderr
+    assert "Traceback" not in stopped.stderr
+    assert last_checkpoint(tmp_path)["global_step"] == 8
+    resumed = fit(tmp_path, "--ckpt_path=last")
+    assert resumed.returncode == 0, resumed.stdout + resumed.stderr
+    assert_same_end(tmp_path, never_stopped)
+
+
+def test_a_second_ctrl_c_stops_at_once(tmp_path):
+    stopped = fit(tmp_path, interrupt_at(7, times=2))
+    assert stopped.returncode == 1, stopped.stdout + stopped.stderr
+    assert last_checkpoint(tmp_path)["global_step"] == 7
+
+
 def test_one_process_of_two_killed_stops_the_other(tmp_path):
     killed = fit(tmp_path, stop_at(8, "SIGKILL", rank=1), processes=2, limit=90)
     assert killed.returncode != 0
