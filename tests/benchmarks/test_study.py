@@ -1,18 +1,21 @@
 """The study: real tiny runs, what is skipped when it goes on, and tables against arithmetic."""
 
 import csv
+import re
 import sys
 
 import pytest
 import torch
+import yaml
 from metaug.datamodules.folders import ImageList, list_images
 from PIL import Image
 
+from benchmarks.study import inspect
 from benchmarks.study.__main__ import main
 from benchmarks.study.data import first_of_each
 from benchmarks.study.report import by_row, table
 from benchmarks.study.results import Results
-from benchmarks.study.rows import Rows, build, merge
+from benchmarks.study.rows import HERE, Rows, build, merge
 from benchmarks.study.training import Budget
 
 from ..configs import tiny_data
@@ -61,6 +64,28 @@ def test_runs_are_scored_kept_and_not_repeated(folder, tmp_path, monkeypatch, ca
     finished = out.read_text()
     go(monkeypatch, *words, "--rows", "oucl", "metaug")
     assert out.read_text() == finished
+
+
+def test_inspection_of_a_generator_that_changes_nothing(folder, tmp_path, monkeypatch):
+    content = yaml.safe_load((HERE / "rows.yaml").read_text())
+    generator = {"init_args": {"radius": None}}
+    still = {"use": ["metaug"], "generator": generator, "generator_optimizer": {"lr": 1e-30}}
+    content["rows"]["still"] = still
+    (tmp_path / "rows.yaml").write_text(yaml.safe_dump(content))
+    words = ["--data", folder, "--images-per-class", 6, "--epochs", 1, "--batch", 4]
+    words += ["--rows-file", tmp_path / "rows.yaml", "--out", tmp_path, "--row", "still"]
+    monkeypatch.setattr(sys, "argv", ["inspect", *map(str, words)])
+    inspect.main()
+    page = (tmp_path / "inspect-still.md").read_text()
+    found = dict(re.findall(r"^\| (.+) \| (\S+) \|$", page, re.M))
+    assert float(found["cosine of feature and augmentation"]) == pytest.approx(1, abs=1e-3)
+    for name in ("positive", "negative", "hardest negative"):
+        # an augmented feature is the original one, so are its pairs
+        assert found[f"{name}, augmented"] == found[f"{name}, original"]
+    assert found["effective rank, augmented"] == found["effective rank, features"]
+    assert float(found["m+ (large)"]) <= float(found["m- (large)"])
+    assert float(found["lookahead error at alpha 0.001"]) >= 0
+    assert (tmp_path / "inspect-still.png").stat().st_size > 10_000
 
 
 def test_another_setting_or_budget_is_another_run(tmp_path):
