@@ -12,10 +12,12 @@ counted by torch, memory is measured in a process of its own. Report and figure 
 
 import argparse
 import json
+import logging
 import statistics
 import subprocess
 import sys
 import time
+import warnings
 from datetime import date
 from pathlib import Path
 
@@ -62,7 +64,9 @@ def measure_memory(arguments: argparse.Namespace, name: str) -> None:
     """Print the peaks of a contestant in MiB: of the process, and of the tensors it allocates."""
     peaks = []
     for watch in (PeakMemory(torch.device(arguments.device)), AllocatedMemory()):
-        module, data = build(name, SETTINGS[arguments.setting]), batches(arguments, 2)
+        # up to the second meta step, when the optimizers have their states
+        data = batches(arguments, every(name) + 1)
+        module = build(name, SETTINGS[arguments.setting])
         with watch:
             run(module, data, arguments.precision, arguments.device)
         peaks.append(watch.peak)
@@ -137,6 +141,8 @@ def main() -> None:
     parser.add_argument("--clock", choices=CLOCKS, default="wall")
     parser.add_argument("--memory-of", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore")
     setting = SETTINGS[arguments.setting]
     arguments.batch = arguments.batch or setting.batch
     arguments.contestants = arguments.contestants or list(setting.contestants)

@@ -1,8 +1,6 @@
 """Running training steps of a module under a real Trainer: timed, or their work counted."""
 
-import logging
 import time
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -11,9 +9,6 @@ import torch
 from metaug.datamodules import MultiViewBatch
 from torch.utils.data import DataLoader, Dataset
 from torch.utils.flop_counter import FlopCounterMode
-
-logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
-warnings.filterwarnings("ignore")
 
 clock: Callable[[], float] = time.perf_counter
 """What a step is timed with."""

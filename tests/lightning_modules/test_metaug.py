@@ -13,6 +13,7 @@ from metaug.lightning_modules import (
     MetaStep,
     MetAugObjective,
     OptimizerSettings,
+    PerViewEncoder,
     meta_gradient,
 )
 from metaug.lightning_modules.functional_encoder import FunctionalEncoder
@@ -215,6 +216,13 @@ def test_logs():
     assert first["train/meta_gap"] > 0
     errors = [each["train/lookahead_error"] for each in trace.logged]
     assert errors[0] == errors[1] != errors[2] == errors[3]
+
+
+def test_the_memory_bank_takes_the_number_of_views_from_an_encoder_of_its_own_views():
+    encoder = PerViewEncoder([tiny_encoder(), tiny_encoder(seed=1)])
+    bank = MemoryBank(4, num_instances=16)
+    fit(tiny_metaug(encoder=encoder, generator=None, memory_bank=bank))
+    assert bank.entries.shape == (16, 2, 8)
 
 
 def test_the_memory_bank_gives_negatives_and_is_updated_once():
