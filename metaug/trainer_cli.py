@@ -68,6 +68,8 @@ class MetAugCLI(LightningCLI):
 
     def _run_subcommand(self, subcommand: str) -> None:
         folder = claim_folder(self.trainer.loggers)
+        if subcommand != "fit":  # what a callback remembers of training is not asked for
+            warnings.filterwarnings("ignore", "Be aware that when using `ckpt_path`")
         failed = True
         try:
             with finish_step_on_interrupt(self.trainer):

@@ -108,3 +108,6 @@ def test_overlays_compose_and_do_what_they_say(capsys):
     assert "test/knn_top1" in capsys.readouterr().out
     assert main(["predict", *evaluate, "--config", "features.yaml"]) == 0
     assert list(Path("runs").rglob("features.npz"))
+
+    # a test of what was trained asks for none of the overlays again (warnings are errors here)
+    assert main(["test", "--config", "digits.yaml", *SMALL, "--ckpt_path=last"]) == 0
