@@ -1,6 +1,7 @@
 """What watches training: probes of the representation, monitors, figures, export and report."""
 
 from .collapse_monitor import CollapseMonitor
+from .compile_backbone import CompileBackbone
 from .export import Export, export_backbone
 from .feature_map import FeatureMap
 from .features import Features, extract
@@ -22,6 +23,7 @@ from .write_features import WriteFeatures, save_features
 
 __all__ = [
     "CollapseMonitor",
+    "CompileBackbone",
     "Export",
     "FeatureMap",
     "Features",

@@ -3,9 +3,11 @@
 Letters: ``n`` instances of this process, ``G`` of the global batch, ``V`` views, ``D`` features.
 """
 
+import sys
 import warnings
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -111,6 +113,7 @@ class Encoding:
             explained("exact", "forward-mode derivatives of the encoder"),
             torch.no_grad(),
             sdpa_kernel(SDPBackend.MATH),
+            not_compiled(),
             forward_ad.dual_level(),
         ):
             with warnings.catch_warnings():
@@ -126,6 +129,13 @@ class Encoding:
                 primal, tangent = forward_ad.unpack_dual(features)
                 tangents.append(torch.zeros_like(primal) if tangent is None else tangent)
         return self.processes.gather(torch.cat(tangents))
+
+
+def not_compiled() -> AbstractContextManager[Any]:
+    """Modules compiled by torch run as written: compiled code has first derivatives only."""
+    if "torch._dynamo" not in sys.modules:  # then nothing is compiled, and importing it takes long
+        return nullcontext()
+    return torch.compiler.set_stance("force_eager")
 
 
 def filled(grads: Sequence[Tensor | None], leaves: Sequence[Tensor]) -> list[Tensor]:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from .encoding import Encoding, filled
+from .encoding import Encoding, filled, not_compiled
 from .errors import EngineError, explained, refuse_once_differentiable
 from .head import Head
 from .result import MetaGradient
@@ -66,6 +66,7 @@ def unrolled(
     with (
         explained("higher", "second derivatives of the encoder"),
         sdpa_kernel(SDPBackend.MATH),
+        not_compiled(),
         torch.enable_grad(),
     ):
         features = encode(fast)

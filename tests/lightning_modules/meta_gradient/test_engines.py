@@ -130,6 +130,33 @@ def test_micro_batches_equal_the_whole(engine):
     torch.testing.assert_close(parts.features, whole.features)
 
 
+def test_a_compiled_backbone_changes_no_engine():
+    """Compiled passes where first derivatives suffice, the backbone as written elsewhere."""
+    from torch._dynamo.backends.debugging import aot_eager  # takes seconds to import
+
+    engines = ("lookahead", "first_order", "exact", "higher")
+    case = problem()
+    restore = rerun(case.network)
+    plain = {}
+    for engine in engines:
+        restore()
+        plain[engine] = gradients(case, engine)
+    passes = []
+
+    def backend(graph, inputs):
+        passes.append(1)
+        return aot_eager(graph, inputs)
+
+    torch.compiler.reset()
+    case.network.backbone.compile(backend=backend)
+    for engine in engines:
+        restore()
+        compiled = gradients(case, engine)
+        assert relative(compiled.generator, plain[engine].generator) < 1e-10
+        assert relative(compiled.encoder, plain[engine].encoder) < 1e-10
+    assert passes
+
+
 def test_micro_batches_have_their_own_masks():
     """Every piece is encoded several times, with dropout: exact still agrees with unrolling."""
     case = problem("vit")
