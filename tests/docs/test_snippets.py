@@ -85,7 +85,9 @@ def test_commands(page, tmp_path, monkeypatch):
             run_metaug(words[1:], tmp_path, monkeypatch)
         elif words[:2] == ["pip", "install"]:
             (target,) = [word for word in words[2:] if not word.startswith("-")]
-            assert re.fullmatch(r"\.(\[(test|dev|docs|plugins|benchmark)(,\w+)*\])?|metaug", target), target
+            assert re.fullmatch(
+                r"\.(\[(test|dev|docs|plugins|benchmark)(,\w+)*\])?|metaug", target
+            ), target
         else:
             assert words[0] in ("pytest", ".ci/run", "git", "cd", "tensorboard"), words
 
