@@ -36,7 +36,7 @@ CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 
 def every(name: str) -> int:
     """Batches from one meta step to the next."""
-    return int(name.partition("/")[2] or 1)
+    return int(name.removesuffix("-cl").partition("/")[2] or 1)
 
 
 def batches(arguments: argparse.Namespace, steps: int) -> OneBatch:
@@ -167,7 +167,7 @@ def main() -> None:
         "",
         f"Whole step, optimizers included. Time, FLOPs and memory are ratios to `{base}` in the "
         "same run; `/4` is a meta step every 4 batches, averaged over the four; `lightly` is its "
-        "SimCLR example, `-cl` in channels-last memory format, which our encoders use by default; "
+        "SimCLR example; `-cl` is channels-last memory format; "
         "`simclr` and `oucl` are MetAug without a generator. Tensors' memory is the peak of what "
         "torch allocates beyond model and data, process's memory that of the resident size.",
         "",

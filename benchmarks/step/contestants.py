@@ -23,6 +23,7 @@ from metaug.lightning_modules.backbone import timm_backbone
 from torch import Tensor, nn
 
 ENGINES = ("first_order", "lookahead", "lookahead/4", "exact", "exact/4", "higher")
+FAST = ("oucl-cl", "lookahead-cl", "exact-cl", "exact/4-cl")
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Setting:
     small_images: bool = False
     batch: int = 128
     channels: tuple[int, ...] = (3, 3)
-    contestants: tuple[str, ...] = ("lightly", "lightly-cl", "simclr", "oucl", *ENGINES)
+    contestants: tuple[str, ...] = ("lightly", "lightly-cl", "simclr", "oucl", *ENGINES, *FAST)
 
 
 SETTINGS = {
@@ -93,18 +94,25 @@ def build(name: str, setting: Setting) -> pl.LightningModule:
     """A contestant by name.
 
     Args:
-        name: ``lightly``, ``lightly-cl`` (channels-last), ``simclr``, ``oucl``, an engine, or
-            ``ENGINE/K`` for a meta step every K batches.
+        name: ``lightly``, ``simclr``, ``oucl``, an engine, or ``ENGINE/K`` for a meta step every K
+            batches; each with ``-cl`` behind it for channels-last memory format.
         setting: The encoder.
     """
     torch.manual_seed(0)
-    if name.startswith("lightly"):
+    channels_last = name.endswith("-cl")
+    name = name.removesuffix("-cl")
+    if name == "lightly":
         backbone = timm_backbone(setting.backbone, small_images=setting.small_images)
         width: Any = backbone.num_features
-        return LightlySimCLR(backbone, width, channels_last=name.endswith("-cl"))
+        return LightlySimCLR(backbone, width, channels_last=channels_last)
     if setting.backbone == "alexnet":
         return _papers_own(name)
-    encoder = Encoder(setting.backbone, small_images=setting.small_images, projection_dim=128)
+    encoder = Encoder(
+        setting.backbone,
+        small_images=setting.small_images,
+        projection_dim=128,
+        channels_last=channels_last,
+    )
     if name == "simclr":
         return MetAug(encoder, MetAugObjective(InfoNCE()), encoder_optimizer=SGD)
     if name == "oucl":
