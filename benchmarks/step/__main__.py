@@ -62,15 +62,12 @@ def time_steps(arguments: argparse.Namespace) -> dict[str, list[float]]:
 
 def measure_memory(arguments: argparse.Namespace, name: str) -> None:
     """Print the peaks of a contestant in MiB: of the process, and of the tensors it allocates."""
-    peaks = []
-    for watch in (PeakMemory(torch.device(arguments.device)), AllocatedMemory()):
-        # up to the second meta step, when the optimizers have their states
-        data = batches(arguments, every(name) + 1)
-        module = build(name, SETTINGS[arguments.setting])
-        with watch:
-            run(module, data, arguments.precision, arguments.device)
-        peaks.append(watch.peak)
-    print(json.dumps(peaks))
+    # up to the second meta step, when the optimizers have their states
+    data = batches(arguments, every(name) + 1)
+    module = build(name, SETTINGS[arguments.setting])
+    with PeakMemory(torch.device(arguments.device)) as process, AllocatedMemory() as tensors:
+        run(module, data, arguments.precision, arguments.device)
+    print(json.dumps([process.peak, tensors.peak]))
 
 
 def memory_in_own_process(arguments: argparse.Namespace, name: str) -> list[float]:
