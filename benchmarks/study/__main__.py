@@ -41,7 +41,7 @@ def study(arguments: argparse.Namespace) -> None:
     for seed in arguments.seeds:
         for name in rows.names(arguments.rows):
             settings = rows.settings(name)
-            if results.holds(name, seed, budget, settings):
+            if results.holds(seed, budget, settings):
                 continue
             start = time.perf_counter()
             try:

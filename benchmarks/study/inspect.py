@@ -100,11 +100,14 @@ class Inspector(pl.Callback):
         self.found: dict[int, dict[str, float]] = {}
         self.pairs: PairSet | None = None
         self.cosine: Tensor | None = None
+        self.history = History()
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Measure on the last batch of the epoch."""
+        """Record the meta gap; measure on the last batch of the epoch."""
+        gap = trainer.callback_metrics["train/meta_gap"]
+        self.history.add("meta_gap", trainer.global_step, gap)
         epoch = trainer.current_epoch + 1
         if not trainer.is_last_batch or epoch not in self.epochs:
             return
@@ -114,6 +117,7 @@ class Inspector(pl.Callback):
             augmented = module.augment(features)
         self.pairs = form_pairs(features, augmented)
         self.cosine = (features * augmented).sum(-1)
+        self.history.add("cosine", trainer.global_step, self.cosine.mean())
         found = {
             "cosine of feature and augmentation": float(self.cosine.mean()),
             **similarities(self.pairs.original(), "original"),
@@ -171,14 +175,21 @@ def main() -> None:
     lines = table(inspector.found)
     print("\n".join(lines))
     arguments.out.mkdir(parents=True, exist_ok=True)
-    command = f"python -m benchmarks.study.inspect --row {arguments.row} --epochs {budget.epochs}"
+    command = (
+        "python -m benchmarks.study.inspect --data FOLDER "
+        f"--row {arguments.row} --epochs {budget.epochs} --seed {arguments.seed}"
+    )
     page = [f"# The generator of row {arguments.row}", "", f"- command: `{command}`", "", *lines]
     (arguments.out / f"inspect-{arguments.row}.md").write_text("\n".join([*page, ""]))
     assert inspector.pairs is not None
     assert inspector.cosine is not None
     margins = MarginRegularization("large").margins(inspector.pairs)
     figure = draw_generator(
-        inspector.pairs, margins, inspector.cosine, History(), f"epoch {arguments.epochs}"
+        inspector.pairs,
+        margins,
+        inspector.cosine,
+        inspector.history,
+        f"epoch {arguments.epochs}",
     )
     with style():
         figure.savefig(arguments.out / f"inspect-{arguments.row}.png")

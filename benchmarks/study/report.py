@@ -34,7 +34,7 @@ def by_row(lines: Lines, rows: Rows) -> dict[str, Lines]:
     found: dict[str, Lines] = {}
     for name in rows.rows:
         settings = rows.settings(name)
-        mine = [line for line in lines if line["row"] == name and line["settings"] == settings]
+        mine = [line for line in lines if line["settings"] == settings]
         if mine:
             found[name] = sorted(mine, key=lambda line: line["seed"])
     return found

@@ -57,10 +57,10 @@ class Results:
             for line in lines
         ]
 
-    def holds(self, row: str, seed: int, budget: Budget, settings: dict[str, Any]) -> bool:
-        """Whether this very run is finished."""
-        wanted = (row, seed, asdict(budget), settings)
-        names = ("row", "seed", "budget", "settings")
+    def holds(self, seed: int, budget: Budget, settings: dict[str, Any]) -> bool:
+        """Whether this very run is finished, whatever its row was called then."""
+        wanted = (seed, asdict(budget), settings)
+        names = ("seed", "budget", "settings")
         return any(tuple(line[name] for name in names) == wanted for line in self.read())
 
     def add(

@@ -11,7 +11,7 @@ from .margin import MarginRegularization
 from .oucl import OUCL
 from .pairs import Negatives, PairSet, form_pairs
 
-Composition = Literal["unified", "substituted"]
+Composition = Literal["unified", "substituted", "anchored"]
 
 
 class Terms(NamedTuple):
@@ -42,13 +42,15 @@ class MetAugObjective(Rebuildable):
         composition: ``unified`` (the paper): the loss over original pairs + lambda * the loss over
             all pairs, originals and augmented together; ``substituted`` (the paper's code): the
             loss over original pairs + lambda * [the sum over views of the loss with that view
-            replaced by its augmented feature + the loss with every view replaced].
+            replaced by its augmented feature + the loss with every view replaced]; ``anchored``: as
+            ``unified``, without pairs of two augmented features.
         augmented_weight: lambda, the weight of the losses over augmented features.
         margin: Margin-injected regularisation, or null for none.
         adversarial: The generator makes the contrastive loss after the look-ahead as great as it
             can, instead of as small as in the paper; it minimises R either way.
         detach: The encoder takes augmented features as given, instead of learning through the
-            generator as well; the generator learns as before.
+            generator as well; the generator learns as before. The engine ``lookahead`` then
+            neglects the path through the generator in v, and is no closer than ``first_order``.
     """
 
     def __init__(
@@ -86,6 +88,8 @@ class MetAugObjective(Rebuildable):
         total = self.contrast(originals)
         if max(pairs.positive_anchor) < views:
             return total
+        if self.composition == "anchored":
+            return total + self.augmented_weight * self.contrast(pairs.anchored())
         if self.composition == "unified":
             return total + self.augmented_weight * self.contrast(pairs)
         augmented = self.contrast(pairs.among(range(views, 2 * views)))

@@ -105,6 +105,14 @@ class PairSet:
             lambda anchor, other: anchor >= views or (other >= views and not self.from_bank),
         )
 
+    def anchored(self) -> "PairSet":
+        """The pairs with at least one original feature."""
+        views = self.num_views
+        return self._select(
+            lambda anchor, other: anchor < views or other < views,
+            lambda anchor, other: anchor < views or other < views,
+        )
+
     def across_views(self) -> "PairSet":
         """The pairs of features of different views: without same-view negatives."""
         views = self.num_views

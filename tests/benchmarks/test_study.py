@@ -90,13 +90,12 @@ def test_inspection_of_a_generator_that_changes_nothing(folder, tmp_path, monkey
 
 def test_another_setting_or_budget_is_another_run(tmp_path):
     results = Results(tmp_path / "some.csv")
-    assert not results.holds("a", 0, Budget(), {"x": 1})
+    assert not results.holds(0, Budget(), {"x": 1})
     results.add("a", 0, Budget(), {"x": 1}, {"knn": 1.0})
-    assert results.holds("a", 0, Budget(), {"x": 1})
-    assert not results.holds("a", 1, Budget(), {"x": 1})
-    assert not results.holds("b", 0, Budget(), {"x": 1})
-    assert not results.holds("a", 0, Budget(), {"x": 2})
-    assert not results.holds("a", 0, Budget(epochs=5), {"x": 1})
+    assert results.holds(0, Budget(), {"x": 1})
+    assert not results.holds(1, Budget(), {"x": 1})
+    assert not results.holds(0, Budget(), {"x": 2})
+    assert not results.holds(0, Budget(epochs=5), {"x": 1})
 
 
 def test_every_shipped_row_can_be_built():
@@ -135,14 +134,15 @@ def test_rows_are_merged_over_parts_over_the_base(tmp_path):
 
 def test_table_is_mean_and_spread_and_paired_differences(tmp_path):
     path = tmp_path / "rows.yaml"
-    path.write_text("base: {}\nrows: {oucl: {}, new: {title: New}}\n")
+    path.write_text("base: {}\nrows: {oucl: {a: 1}, new: {title: New, a: 2}}\n")
     results = Results(tmp_path / "r.csv")
     scores = {"oucl": [(40, 50), (44, 51)], "new": [(42, 49), (45, 52)]}
+    settings = {"oucl": {"a": 1}, "new": {"a": 2}}
     for row, values in scores.items():
         for seed, (knn, linear) in enumerate(values):
             found = {"knn": float(knn), "linear": float(linear), "rank": 5.0, "cpu_seconds": 9.0}
-            results.add(row, seed, Budget(), {}, found)
-    results.add("new", 2, Budget(), {}, {"error": "diverged"})
+            results.add(row, seed, Budget(), settings[row], found)
+    results.add("new", 2, Budget(), settings["new"], {"error": "diverged"})
     results.add("new", 3, Budget(), {"old": 1}, {"knn": 99.0})  # settings that are no longer so
     rows = Rows(path)
     lines = table(by_row(results.read(), rows), rows)

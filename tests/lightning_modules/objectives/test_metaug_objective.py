@@ -73,6 +73,28 @@ def test_whom_the_margin_acts_on(acts_on):
     assert objective.differs == (acts_on == "generator")
 
 
+def test_anchored_leaves_out_pairs_of_two_augmented_features():
+    features, augmented = unit_features(3, 2, 6), unit_features(3, 2, 6, seed=1)
+    terms = MetAugObjective(composition="anchored", augmented_weight=0.3)(
+        features, lambda _: augmented
+    )
+    every = [(kind, view) for kind in (features, augmented) for view in (0, 1)]
+    pairs = [
+        (one[0][:, one[1]], two[0][:, two[1]])
+        for one in every
+        for two in every
+        if one[1] != two[1] and (one[0] is features or two[0] is features)
+    ]
+    losses = []
+    for i in range(3):
+        similar = [(1 + u[i] @ w[i]) / 2 for u, w in pairs]
+        other = [(1 + u[i] @ w[j]) / 2 for u, w in pairs for j in range(3) if j != i]
+        losses.append(oucl_of_instance(torch.stack(similar), torch.stack(other)))
+    original = MetAugObjective()(features).contrast
+    expected = original + 0.3 * torch.stack(losses).mean()
+    torch.testing.assert_close(terms.contrast, expected, rtol=1e-12, atol=0)
+
+
 @pytest.mark.parametrize("acts_on", ["both", "generator", "none"])
 def test_an_adversary_minimises_the_margin_all_the_same(acts_on):
     features, augmented = unit_features(4, 2, 6), unit_features(4, 2, 6, seed=1)
