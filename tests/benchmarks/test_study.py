@@ -69,7 +69,7 @@ def test_runs_are_scored_kept_and_not_repeated(folder, tmp_path, monkeypatch, ca
 def test_inspection_of_a_generator_that_changes_nothing(folder, tmp_path, monkeypatch):
     content = yaml.safe_load((HERE / "rows.yaml").read_text())
     generator = {"init_args": {"radius": None}}
-    still = {"use": ["metaug"], "generator": generator, "generator_optimizer": {"lr": 1e-30}}
+    still = {"use": ["adversary"], "generator": generator, "generator_optimizer": {"lr": 1e-30}}
     content["rows"]["still"] = still
     (tmp_path / "rows.yaml").write_text(yaml.safe_dump(content))
     words = ["--data", folder, "--images-per-class", 6, "--epochs", 1, "--batch", 4]
