@@ -128,7 +128,7 @@ def exponent(values: list[int], seconds: list[float]) -> float:
 
 def draw(found: dict[str, list[float]], path: Path) -> None:
     """A panel per quantity, both axes logarithmic."""
-    figure, panels = plt.subplots(2, 3, figsize=(9, 5), layout="constrained")
+    figure, panels = plt.subplots(2, 3, sharey=True, figsize=(9, 5), layout="constrained")
     for panel, (name, seconds) in zip(panels.flat, found.items(), strict=True):
         values = list(CURVES[name].values)
         panel.loglog(values, [1000 * each for each in seconds], "o-", color="#3b6fb6")
