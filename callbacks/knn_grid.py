@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from .distributed import all_sum
 from .features import Features
 from .knn import check_votes, knn_predict_grid
+from .knn_probe import warn_of_small_bank
 from .neighbours import Metric
 from .probe import Probe, accuracy
 from .representation import Representation
@@ -84,13 +84,7 @@ class KNNGrid(Probe):
         self, bank: Features, queries: Features, num_classes: int, *, fresh: bool = False
     ) -> dict[str, float]:
         """Top-1 of each vote."""
-        size = int(all_sum(bank.target.new_tensor(len(bank.target))))
-        most = max(cell.k for cell in self.cells)
-        if size < most:
-            self.warn_once(
-                f"{self.name}: k={most} is larger than the bank; all {size} of its images vote. "
-                f"Set k to {size} or less."
-            )
+        warn_of_small_bank(self, bank, max(cell.k for cell in self.cells))
         found: dict[Cell, float] = {}
         for metric in dict.fromkeys(cell.metric for cell in self.cells):
             cells = [cell for cell in self.cells if cell.metric == metric]

@@ -11,6 +11,22 @@ from .probe import Probe, accuracy
 from .representation import Representation
 
 
+def warn_of_small_bank(probe: Probe, bank: Features, k: int) -> None:
+    """Warn once if the bank of all processes has fewer than k images.
+
+    Args:
+        probe: whose bank it is.
+        bank: this process's bank.
+        k: neighbours that vote.
+    """
+    size = int(all_sum(bank.target.new_tensor(len(bank.target))))
+    if size < k:
+        probe.warn_once(
+            f"{probe.name}: k={k} is larger than the bank; all {size} of its images vote. "
+            f"Set k to {size} or less."
+        )
+
+
 class KNNProbe(Probe):
     """Logs how often a vote of the nearest labelled training images names the right class.
 
@@ -55,12 +71,7 @@ class KNNProbe(Probe):
         self, bank: Features, queries: Features, num_classes: int, *, fresh: bool = False
     ) -> dict[str, float]:
         """Top-1 of the vote."""
-        size = int(all_sum(bank.target.new_tensor(len(bank.target))))
-        if size < self.k:
-            self.warn_once(
-                f"{self.name}: k={self.k} is larger than the bank; all {size} of its images vote. "
-                f"Set k to {size} or less."
-            )
+        warn_of_small_bank(self, bank, self.k)
         predicted = knn_predict(
             queries.value,
             bank,

@@ -41,10 +41,9 @@ class KeepProducts(TorchFunctionMode):
         """Call, and keep the output of a product."""
         output = func(*args, **(kwargs or {}))
         if func in PRODUCTS:
-            worth = len(args) > 1 and args[1][0].numel() >= MIN_WORK
+            worth = len(args) > 1 and args[1].shape[1:].numel() >= MIN_WORK
             # detach() shares the version counter, which tells whether the output was overwritten
-            kept = output.detach()
-            self.products.append((kept, kept._version) if worth else None)
+            self.products.append((output.detach(), output._version) if worth else None)
         return output
 
     def take(self, number: int, like: Tensor) -> Tensor | None:
