@@ -1,13 +1,14 @@
-"""The tangent pass with less work: products kept from the first pass, normalisation in one kernel.
+"""The tangent pass with less work: what the first pass computed is kept, normalisation is fused.
 
 Plain forward-mode AD repeats the primal pass and takes BatchNorm's tangent apart into a dozen
 element-wise operations. Here convolutions and linear layers take their output from the first pass,
-and BatchNorm uses its fused backward kernel, since the Jacobian of the normalisation is symmetric.
-Every other operation is left to torch.
+BatchNorm its statistics (on a CPU, where torch hands them out), and its tangent is its fused
+backward kernel, since the Jacobian of the normalisation is symmetric. Every other operation is left
+to torch.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -28,17 +29,78 @@ MIN_WORK = 1024
 so that what is kept takes little memory for the work it saves."""
 
 
+class Normalization(NamedTuple):
+    """A call of ``torch.nn.functional.batch_norm``; see there for the fields."""
+
+    input: Tensor
+    running_mean: Tensor | None
+    running_var: Tensor | None
+    weight: Tensor | None = None
+    bias: Tensor | None = None
+    training: bool = False
+    momentum: float = 0.1
+    eps: float = 1e-5
+
+    def by_batch(self) -> tuple[Tensor, Tensor, Tensor]:
+        """The output, and mean and inverse deviation of each channel (empty in evaluation)."""
+        buffers = (self.running_mean, self.running_var, self.training, self.momentum, self.eps)
+        return torch.native_batch_norm(self.input, self.weight, self.bias, *buffers)
+
+    def dual(self, kept: tuple[Tensor, Tensor] | None) -> Tensor:
+        """The output of a dual input.
+
+        Args:
+            kept: Mean and inverse deviation of the same batch, or None to compute them again.
+        """
+        x, dx = _unpack(self.input)
+        w, dw = _unpack(self.weight)
+        b, db = _unpack(self.bias)
+        if dx is None or (dw is None and db is not None):
+            return functional.batch_norm(*self)
+        if kept is None:
+            value, mean, inverse = self._replace(input=x, weight=w, bias=b).by_batch()
+        else:
+            mean, inverse = kept
+            value = _scale(x, w, b, mean, inverse)
+        tangent = torch.ops.aten.native_batch_norm_backward(
+            dx, x, w, self.running_mean, self.running_var, mean, inverse, self.training, self.eps,
+            [True, False, False],
+        )[0]  # fmt: skip
+        if dw is not None:
+            if not self.training:
+                mean, inverse = self.running_mean, (self.running_var + self.eps).rsqrt()
+            tangent += _scale(x, dw, db, mean, inverse)
+        return forward_ad.make_dual(value, tangent)
+
+
+def _scale(
+    values: Tensor, weight: Tensor | None, bias: Tensor | None, mean: Tensor, inverse: Tensor
+) -> Tensor:
+    """``(values - mean) * inverse * weight + bias``, channel by channel, in one kernel."""
+    return torch.native_batch_norm(
+        values, weight, bias, mean, inverse.pow(-2), False, 0.0, 0.0
+    )[0]  # fmt: skip
+
+
 class KeepProducts(TorchFunctionMode):
-    """Keeps the outputs of convolutions and linear layers of the pass it surrounds."""
+    """Keeps outputs of convolutions and linear layers, and BatchNorm's statistics, of a pass."""
 
     def __init__(self) -> None:
         super().__init__()
         self.products: list[tuple[Tensor, int] | None] = []
+        self.statistics: list[tuple[Tensor, Tensor] | None] = []
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
-        """Call, and keep the output of a product."""
+        """Call, and keep the output of a product or the statistics of BatchNorm."""
+        if func is functional.batch_norm:
+            normalized = Normalization(*args, **(kwargs or {}))
+            if normalized.training and normalized.input.device.type == "cpu":
+                output, *statistics = normalized.by_batch()
+                self.statistics.append((statistics[0].detach(), statistics[1].detach()))
+                return output
+            self.statistics.append(None)
         output = func(*args, **(kwargs or {}))
         if func in PRODUCTS:
             worth = len(args) > 1 and args[1].shape[1:].numel() >= MIN_WORK
@@ -60,6 +122,16 @@ class KeepProducts(TorchFunctionMode):
             return None
         return product[0] if product[0].shape[:1] == like.shape[:1] else None
 
+    def take_statistics(self, number: int, like: Tensor) -> tuple[Tensor, Tensor] | None:
+        """Mean and inverse deviation of BatchNorm ``number``; None if they were not kept.
+
+        Args:
+            number: Which BatchNorm of the pass, from 0.
+            like: The input, whose channels they must be of.
+        """
+        found = self.statistics[number] if number < len(self.statistics) else None
+        return found if found is not None and found[0].shape == like.shape[1:2] else None
+
 
 class TangentRules(TorchFunctionMode):
     """Pushes duals through products and BatchNorm by rules of its own.
@@ -72,6 +144,7 @@ class TangentRules(TorchFunctionMode):
         super().__init__()
         self.kept = kept
         self.number = 0
+        self.norm_number = 0
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
@@ -83,7 +156,9 @@ class TangentRules(TorchFunctionMode):
             if len(args) > 1:
                 return self._product(number, func, *args, **kwargs)
         if func is functional.batch_norm:
-            return _batch_norm(*args, **kwargs)
+            number, self.norm_number = self.norm_number, self.norm_number + 1
+            norm = Normalization(*args, **kwargs)
+            return norm.dual(self.kept.take_statistics(number, norm.input))
         return func(*args, **kwargs)
 
     def _product(
@@ -109,34 +184,6 @@ class TangentRules(TorchFunctionMode):
         if value is None:
             value = func(x, w, b, *rest, **kwargs)
         return forward_ad.make_dual(value, tangent)
-
-
-def _batch_norm(
-    input: Tensor,
-    running_mean: Tensor | None,
-    running_var: Tensor | None,
-    weight: Tensor | None = None,
-    bias: Tensor | None = None,
-    training: bool = False,
-    momentum: float = 0.1,
-    eps: float = 1e-5,
-) -> Tensor:
-    x, dx = _unpack(input)
-    w, dw = _unpack(weight)
-    b, db = _unpack(bias)
-    buffers = (running_mean, running_var, training, momentum, eps)
-    if dx is None or (dw is None and db is not None):
-        return functional.batch_norm(
-            input, running_mean, running_var, weight, bias, training, momentum, eps
-        )
-    value, mean, inverse = torch.native_batch_norm(x, w, b, *buffers)
-    tangent = torch.ops.aten.native_batch_norm_backward(
-        dx, x, w, running_mean, running_var, mean, inverse, training, eps, [True, False, False]
-    )[0]
-    if dw is not None:
-        statistics = (None, None) if training else (running_mean, running_var)
-        tangent += torch.native_batch_norm(x, dw, db, *statistics, training, 0.0, eps)[0]
-    return forward_ad.make_dual(value, tangent)
 
 
 def _unpack(value: Tensor | None) -> tuple[Any, Tensor | None]:

@@ -6,6 +6,7 @@ from metaug.lightning_modules.meta_gradient import Encoding, tangent_rules
 from torch import nn
 from torch.autograd import forward_ad
 from torch.func import functional_call
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 
@@ -126,3 +127,33 @@ def test_kept_products_are_not_computed_again(monkeypatch):
     with FlopCounterMode(display=False) as counter:
         encode(params)
     assert work[10_000] - work[0] == counter.get_total_flops()
+
+
+class CountStatistics(TorchDispatchMode):
+    """Counts how often statistics of a batch are computed."""
+
+    count = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        if func is torch.ops.aten.native_batch_norm.default:
+            self.count += args[5]  # training
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize(("kept", "expected"), [(True, 0), (False, 1)])
+def test_kept_statistics_are_not_computed_again(kept, expected):
+    encode, params, direction = prepared("norm in training")
+    encoding = Encoding(encode, params)
+    encoding.linearize(params, tangent_follows=kept)
+    with CountStatistics() as statistics:
+        encoding.tangent(params, direction)
+    assert statistics.count == expected
+
+
+def test_the_first_pass_is_the_same_with_and_without_what_is_kept():
+    encode, params, _ = prepared("one after another")
+    features = [Encoding(encode, params).linearize(params, tangent_follows=kept) for kept in (0, 1)]
+    cotangent = torch.randn_like(features[0][0])
+    assert torch.equal(features[0][0], features[1][0])
+    for mine, its in zip(features[0][1](cotangent), features[1][1](cotangent), strict=True):
+        assert torch.equal(mine, its)
