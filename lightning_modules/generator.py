@@ -21,6 +21,9 @@ class AugmentationGenerator(Rebuildable):
         radius: Greatest length of what ``residual`` adds, so that augmented features stay within
             an angle of arcsin(radius); null for no limit.
         identity: Start from the identity, by a last layer of zeros; needs ``residual``.
+        centred: Take the mean over all instances and views away from what ``residual`` adds, so
+            that the augmented features have no shift in common. An adversarial generator that
+            finds such a shift draws the encoder into a cone (docs/study.md).
     """
 
     def __init__(
@@ -34,6 +37,7 @@ class AugmentationGenerator(Rebuildable):
         residual: bool = False,
         radius: float | None = None,
         identity: bool = False,
+        centred: bool = False,
     ) -> None:
         super().__init__()
         if num_views < 2:
@@ -41,10 +45,10 @@ class AugmentationGenerator(Rebuildable):
                 f"the generator needs at least 2 views, got num_views={num_views}; "
                 "set it to the number of views of the data"
             )
-        if not residual and (identity or radius is not None):
+        if not residual and (identity or centred or radius is not None):
             raise ValueError(
-                f"identity={identity} and radius={radius} say what is added to a feature; "
-                "set residual to true, or leave them out"
+                f"identity={identity}, centred={centred} and radius={radius} say what is added to "
+                "a feature; set residual to true, or leave them out"
             )
         if radius is not None and not radius > 0:
             raise ValueError(f"radius must be greater than 0, got {radius}; null for no limit")
@@ -52,6 +56,7 @@ class AugmentationGenerator(Rebuildable):
         self.num_views = num_views
         self.residual = residual
         self.radius = radius
+        self.centred = centred
         self.networks = nn.ModuleList(
             projection_head(
                 feature_dim, feature_dim, hidden=hidden_dim, layers=num_layers, norm=norm
@@ -75,11 +80,15 @@ class AugmentationGenerator(Rebuildable):
                 f"{self.feature_dim}], got {list(features.shape)}; set its num_views to the number "
                 "of views of the data and its feature_dim to the encoder's projection_dim"
             )
-        augmented = []
-        for view in range(self.num_views):
-            network = self.networks[view % len(self.networks)]
-            output = network(features[:, view])
-            if self.radius is not None:  # |output| = r becomes radius * r / sqrt(1 + r^2)
-                output = self.radius * output * (1 + output.square().sum(1, keepdim=True)).rsqrt()
-            augmented.append(features[:, view] + output if self.residual else output)
-        return unit_norm(torch.stack(augmented, dim=1))
+        output = torch.stack(
+            [
+                self.networks[view % len(self.networks)](features[:, view])
+                for view in range(self.num_views)
+            ],
+            dim=1,
+        )
+        if self.centred:
+            output = output - output.mean(dim=(0, 1), keepdim=True)
+        if self.radius is not None:  # |output| = r becomes radius * r / sqrt(1 + r^2)
+            output = self.radius * output * (1 + output.square().sum(-1, keepdim=True)).rsqrt()
+        return unit_norm(features + output if self.residual else output)

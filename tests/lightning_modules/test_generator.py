@@ -61,6 +61,23 @@ def test_radius_bounds_the_angle():
     torch.testing.assert_close(small(FEATURES)[:, 1], expected)
 
 
+def test_centred_takes_the_common_shift_away_and_no_other():
+    generator = AugmentationGenerator(4, 3, 8, residual=True, centred=True)
+    outputs = [net(FEATURES[:, view]) for view, net in enumerate(generator.networks)]
+    added = torch.stack(outputs, dim=1)
+    added = added - added.mean(dim=(0, 1))
+    before = generator(FEATURES)
+    torch.testing.assert_close(before, functional.normalize(FEATURES + added, dim=-1))
+    with torch.no_grad():
+        for network in generator.networks:
+            network[-1].bias += torch.tensor([1.0, -2.0, 3.0, 0.5])
+    torch.testing.assert_close(generator(FEATURES), before)
+    with torch.no_grad():
+        generator.networks[0][-1].bias += 1
+        generator.networks[1][-1].bias -= 1
+    assert (generator(FEATURES) - before).abs().amax(dim=(0, 2))[:2].min() > 0.1
+
+
 @pytest.mark.parametrize("shape", [(5, 2, 4), (5, 3, 6), (5, 4)])
 def test_wrong_features(shape):
     with pytest.raises(ValueError, match=r"built for features \[N, 3 views, 4\], got \[5, "):
@@ -76,5 +93,7 @@ def test_wrong_settings():
         AugmentationGenerator(identity=True)
     with pytest.raises(ValueError, match="set residual to true"):
         AugmentationGenerator(radius=0.5)
+    with pytest.raises(ValueError, match=r"centred=True.*set residual to true"):
+        AugmentationGenerator(centred=True)
     with pytest.raises(ValueError, match="radius must be greater than 0, got 0"):
         AugmentationGenerator(residual=True, radius=0)
