@@ -4,11 +4,12 @@
 
 At the end of chosen epochs, on one training batch: means of positive and of the hardest negative
 similarities (original pairs, pairs with an augmented feature), the share of hinges of the
-regularisation that are active, the cosine between a feature and its augmentation, the spread and
-effective rank of the augmented features, and, at several rates alpha, how far the exact
-meta-gradient is from the plain gradient (gap) and `lookahead` from the exact one (error). The row
-need not have a margin to be measured against it. Prints a table, and writes it and the
-distributions to `benchmarks/study/results/inspect-ROW.md` and a figure.
+regularisation that are active, the cosine between a feature and its augmentation, the shift that
+all augmented features of a view have in common, the spread and effective rank of the augmented
+features, and, at several rates alpha, how far the exact meta-gradient is from the plain gradient
+(gap) and `lookahead` from the exact one (error). The row need not have a margin to be measured
+against it. Prints a table, and writes it and the distributions to
+`benchmarks/study/results/inspect-ROW.md` and a figure.
 """
 
 import argparse
@@ -29,6 +30,7 @@ from metaug.lightning_modules.functional_encoder import FunctionalEncoder
 from metaug.lightning_modules.meta_gradient import relative_distance
 from metaug.lightning_modules.objectives import PairSet, form_pairs
 from torch import Tensor
+from torch.nn.functional import cosine_similarity
 
 from .data import StudyData
 from .rows import HERE, Rows, build
@@ -45,6 +47,19 @@ def similarities(pairs: PairSet, name: str) -> dict[str, float]:
         f"positive, {name}": float(pairs.positive.mean()),
         f"negative, {name}": float(pairs.negative[valid].mean()),
         f"hardest negative, {name}": float(hardest.mean()),
+    }
+
+
+def shifts(features: Tensor, augmented: Tensor) -> dict[str, float]:
+    """How much of what the generator adds is the same for all instances, and how views differ."""
+    added = augmented - features
+    shift = added.mean(dim=0)  # [V, D]
+    length = added.norm(dim=-1).mean()
+    return {
+        "length of the mean feature": float(features.mean(dim=(0, 1)).norm()),
+        "length of what is added": float(length),
+        "share that all instances have in common": float(shift.norm(dim=-1).mean() / length),
+        "cosine of two views' common shifts": float(cosine_similarity(shift[0], shift[1], dim=0)),
     }
 
 
@@ -120,6 +135,7 @@ class Inspector(pl.Callback):
         self.history.add("cosine", trainer.global_step, self.cosine.mean())
         found = {
             "cosine of feature and augmentation": float(self.cosine.mean()),
+            **shifts(features, augmented),
             **similarities(self.pairs.original(), "original"),
             **similarities(self.pairs.augmented(), "augmented"),
         }

@@ -9,6 +9,7 @@ import torch
 import yaml
 from metaug.datamodules.folders import ImageList, list_images
 from PIL import Image
+from torch.nn import functional
 
 from benchmarks.study import inspect
 from benchmarks.study.__main__ import main
@@ -86,6 +87,21 @@ def test_inspection_of_a_generator_that_changes_nothing(folder, tmp_path, monkey
     assert float(found["m+ (large)"]) <= float(found["m- (large)"])
     assert float(found["lookahead error at alpha 0.001"]) >= 0
     assert (tmp_path / "inspect-still.png").stat().st_size > 10_000
+
+
+def test_common_shifts():
+    features = functional.normalize(torch.randn(6, 2, 5), dim=-1)
+    opposed = torch.tensor([[2.0, 0, 0, 0, 0], [-2.0, 0, 0, 0, 0]])
+    found = inspect.shifts(features, features + opposed)
+    assert found["length of what is added"] == pytest.approx(2, rel=1e-5)
+    assert found["share that all instances have in common"] == pytest.approx(1, rel=1e-5)
+    assert found["cosine of two views' common shifts"] == pytest.approx(-1, rel=1e-5)
+    assert found["length of the mean feature"] == pytest.approx(
+        float(features.flatten(0, 1).mean(0).norm()), rel=1e-5
+    )
+    signs = torch.tensor([1.0, -1, 1, -1, 1, -1])[:, None, None]
+    alone = inspect.shifts(features, features + signs * opposed)
+    assert alone["share that all instances have in common"] == pytest.approx(0, abs=1e-5)
 
 
 def test_another_setting_or_budget_is_another_run(tmp_path):
