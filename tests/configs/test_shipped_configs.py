@@ -66,11 +66,24 @@ def test_printed_config_round_trips(name, data_arguments, capsys):
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_overlay_changes_what_it_names_and_nothing_else(overlay, capsys):
-    base = resulting_config(["--config", "digits.yaml"], capsys)
-    changed = resulting_config(["--config", "digits.yaml", "--config", overlay], capsys)
+    below = ["--config", "digits.yaml"]
+    if overlay == "overlays/papers_form.yaml":  # digits are in that form
+        below += ["--config", "adversarial.yaml"]
+    base = resulting_config(below, capsys)
+    changed = resulting_config([*below, "--config", overlay], capsys)
     named = set(yaml.safe_load(shipped_configs()[overlay].read_text()))
     assert {key for key in base if base[key] != changed[key]} == named
     assert resulting_config(["--config", "printed.yaml"], capsys) == changed
+
+
+def test_papers_form_takes_the_adversary_back(capsys):
+    words = ["--config", "digits.yaml"]
+    base = resulting_config(words, capsys)
+    words += ["--config", "adversarial.yaml"]
+    opposed = resulting_config(words, capsys)["model"]["init_args"]
+    assert opposed["generator"]["init_args"]["centred"]
+    assert opposed["objective"]["init_args"]["adversarial"]
+    assert resulting_config([*words, "--config", "papers_form.yaml"], capsys) == base
 
 
 @pytest.mark.parametrize("name", [name for name in WHOLE if not name.startswith("paper/")])
