@@ -67,7 +67,7 @@ class Normalization(NamedTuple):
             [True, False, False],
         )[0]  # fmt: skip
         if dw is not None:
-            if not self.training:
+            if not self.training and self.running_mean is not None and self.running_var is not None:
                 mean, inverse = self.running_mean, (self.running_var + self.eps).rsqrt()
             tangent += _scale(x, dw, db, mean, inverse)
         return forward_ad.make_dual(value, tangent)
