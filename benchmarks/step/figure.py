@@ -25,23 +25,15 @@ def draw(found: dict[str, dict[str, float]], base: str, path: Path) -> None:
     for panel, (column, title) in zip(panels, COLUMNS.items(), strict=True):
         values = [found[name][column] for name in names]
         colors = ["#999999" if "lightly" in name or name == base else "#3b6fb6" for name in names]
-        panel.barh(names, values, color=colors)
-        ends = [found[name]["highest"] for name in names] if column == "time" else values
-        for height, (value, end) in enumerate(zip(values, ends, strict=True)):
-            panel.annotate(
-                f"{value:.2f}",
-                (max(value, end), height),
-                (3, 0),
-                textcoords="offset points",
-                va="center",
-                fontsize=8,
-            )
+        errors, ends = None, values
         if column == "time":
+            ends = [found[name]["highest"] for name in names]
             lowest = [found[name]["time"] - found[name]["lowest"] for name in names]
-            highest = [found[name]["highest"] - found[name]["time"] for name in names]
-            panel.errorbar(values, names, xerr=[lowest, highest], fmt="none", ecolor="black", lw=1)
+            errors = [lowest, [end - value for end, value in zip(ends, values, strict=True)]]
+        bars = panel.barh(names, values, color=colors, xerr=errors, error_kw={"lw": 1})
+        panel.bar_label(bars, fmt="%.2f", padding=3, fontsize=8)  # beyond the error bars
         panel.axvline(1, color="black", lw=0.5)
-        panel.set_xlim(0, 1.25 * max(*values, *ends))
+        panel.set_xlim(0, 1.25 * max(ends))
         panel.set_title(f"{title} / {base}", fontsize=9)
         panel.spines[["top", "right"]].set_visible(False)
     panels[0].invert_yaxis()

@@ -41,6 +41,13 @@ class Normalization(NamedTuple):
     momentum: float = 0.1
     eps: float = 1e-5
 
+    @property
+    def hands_out_statistics(self) -> bool:
+        """Whether :meth:`by_batch` may stand for torch's call: on a CPU, where torch accepts it."""
+        values = self.input.numel() // max(self.input.shape[1], 1)
+        on_cpu = self.input.device.type == "cpu"
+        return self.training and on_cpu and values > 1 and self.eps > 0
+
     def by_batch(self) -> tuple[Tensor, Tensor, Tensor]:
         """The output, and mean and inverse deviation of each channel (empty in evaluation)."""
         buffers = (self.running_mean, self.running_var, self.training, self.momentum, self.eps)
@@ -96,7 +103,7 @@ class KeepProducts(TorchFunctionMode):
         """Call, and keep the output of a product or the statistics of BatchNorm."""
         if func is functional.batch_norm:
             normalized = Normalization(*args, **(kwargs or {}))
-            if normalized.training and normalized.input.device.type == "cpu":
+            if normalized.hands_out_statistics:
                 output, *statistics = normalized.by_batch()
                 self.statistics.append((statistics[0].detach(), statistics[1].detach()))
                 return output

@@ -157,3 +157,16 @@ def test_the_first_pass_is_the_same_with_and_without_what_is_kept():
     assert torch.equal(features[0][0], features[1][0])
     for mine, its in zip(features[0][1](cotangent), features[1][1](cotangent), strict=True):
         assert torch.equal(mine, its)
+
+
+def test_a_batch_that_batch_norm_refuses_is_refused():
+    norm = nn.BatchNorm1d(3)
+    names = [name for name, _ in norm.named_parameters()]
+    params = [param.detach() for param in norm.parameters()]
+
+    def encode(params):
+        state = dict(zip(names, params, strict=True))
+        return functional_call(norm, state, (torch.ones(1, 3),))[:, None]
+
+    with pytest.raises(ValueError, match="more than 1 value per channel"):
+        Encoding(encode, params).linearize(params, tangent_follows=True)
