@@ -17,7 +17,7 @@ FLOAT64 = [
         ("lookahead", "exact"), ("resnet", "vit"), ("batch", "bank"), ("64-true",)
     )
 ]
-FLOAT32 = ["lookahead,resnet,batch,32-true", "exact,vit,bank,32-true"]
+FLOAT32 = ["lookahead,smooth_resnet,batch,32-true", "exact,vit,bank,32-true"]
 BROKEN = [
     "lookahead,vit,batch,64-true,features",
     "lookahead,vit,bank,64-true,index",

@@ -32,6 +32,7 @@ from torch.utils.data import DataLoader, DistributedSampler, TensorDataset
 
 STEPS, BATCH = 5, 12
 LEARNING_RATE = 0.002  # with larger steps so small a network is chaotic: rounding grows
+RESNET = {"layers": [1, 1, 1, 1], "channels": [8, 8, 16, 16], "zero_init_last": False}
 
 
 class InOrder(DistributedSampler):
@@ -47,11 +48,13 @@ def module(engine: str, encoder: str, negatives: str) -> MetAug:
         "resnet": {
             "backbone": "resnet18",
             "small_images": True,
-            "backbone_args": {
-                "layers": [1, 1, 1, 1],
-                "channels": [8, 8, 16, 16],
-                "zero_init_last": False,
-            },
+            "backbone_args": RESNET,
+        },
+        # Rounding of float32 can put a ReLU's input on the other side of 0, and its gradient jumps.
+        "smooth_resnet": {
+            "backbone": "resnet18",
+            "small_images": True,
+            "backbone_args": {**RESNET, "act_layer": "silu"},
         },
         "vit": {
             "backbone": "vit_tiny_patch16_224",
@@ -61,8 +64,12 @@ def module(engine: str, encoder: str, negatives: str) -> MetAug:
         },
     }
     settings = OptimizerSettings(lr=LEARNING_RATE, schedule="constant")
+    network = Encoder(projection_dim=8, **backbones[encoder])
+    for name, parameter in network.named_parameters():
+        if name.endswith("bias"):  # from 0, distances would be relative to a few steps alone
+            torch.nn.init.normal_(parameter, std=0.1)
     return MetAug(
-        Encoder(projection_dim=8, **backbones[encoder]),
+        network,
         MetAugObjective(
             OUCL(),
             augmented_weight=0.5,
