@@ -131,7 +131,7 @@ def test_a_second_ctrl_c_stops_at_once(tmp_path):
 
 
 def test_one_process_of_two_killed_stops_the_other(tmp_path):
-    killed = fit(tmp_path, stop_at(8, "SIGKILL", rank=1), processes=2, limit=90)
+    killed = fit(tmp_path, stop_at(8, "SIGKILL", rank=1), processes=2)
     assert killed.returncode != 0
     resumed = fit(tmp_path, "--ckpt_path=last", processes=2)
     assert resumed.returncode == 0, resumed.stdout + resumed.stderr
