@@ -5,6 +5,7 @@ from typing import Any, Self
 import pytorch_lightning as pl
 from torch import Tensor, nn
 
+from .allocation import keep_freed_memory
 from .batch_forms import Batch, join, read_batch
 from .batch_norm import synchronize_batch_norm
 from .batch_objective import BatchObjective
@@ -139,6 +140,8 @@ class MetAug(pl.LightningModule):
         if stage != "fit":
             return
         self._pending = []
+        if self.trainer.strategy.root_device.type == "cpu":
+            keep_freed_memory()
         if self.memory_bank is not None:
             self._size_memory_bank(self.memory_bank)
         if self.trainer.world_size > 1:

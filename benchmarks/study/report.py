@@ -62,6 +62,20 @@ def table(runs: dict[str, Lines], rows: Rows) -> list[str]:
     return lines
 
 
+def comparisons(runs: dict[str, Lines], rows: Rows) -> list[str]:
+    """A row per pair of rows that ``compare`` names: difference of the scores, seed by seed."""
+    lines = ["| difference | seeds | kNN | linear |", "|---|--:|--:|--:|"]
+    for first, second in rows.compared:
+        mine, other = (
+            [line for line in runs.get(name, []) if not line["error"]] for name in (first, second)
+        )
+        found = [differences(mine, other, score) for score in SCORES]
+        if found[0]:
+            cells = [f"{rows.title(first)} − {rows.title(second)}", str(len(found[0]))]
+            lines.append("| " + " | ".join([*cells, *map(spread, found)]) + " |")
+    return lines
+
+
 def draw(runs: dict[str, Lines], rows: Rows) -> Figure:
     """A dot per seed, a bar at the mean; one panel per probe."""
     names = list(runs)[::-1]
@@ -111,7 +125,7 @@ def write_report(results: Path, rows: Rows, figures: Path) -> list[Path]:
         if not runs:
             continue
         page += [", ".join(f"{key} {value}" for key, value in budget.items()), ""]
-        page += [*table(runs, rows), ""]
+        page += [*table(runs, rows), "", *comparisons(runs, rows), ""]
         figure = figures / f"study_{results.stem}-{budget['epochs']}.png"
         with style():
             draw(runs, rows).savefig(figure)

@@ -38,6 +38,7 @@ class Rows:
         self.rows: dict[str, dict[str, Any]] = content["rows"]
         self.groups: dict[str, list[str]] = content.get("groups", {})
         self.baseline: str = content.get("baseline", "oucl")
+        self.compared: list[list[str]] = content.get("compare", [])
 
     def names(self, wanted: list[str]) -> list[str]:
         """Names of rows, with the names of groups replaced by their rows.

@@ -1,6 +1,7 @@
 """The study: real tiny runs, what is skipped when it goes on, and tables against arithmetic."""
 
 import csv
+import math
 import re
 import sys
 
@@ -14,7 +15,7 @@ from torch.nn import functional
 from benchmarks.study import inspect
 from benchmarks.study.__main__ import main
 from benchmarks.study.data import first_of_each
-from benchmarks.study.report import by_row, table
+from benchmarks.study.report import by_row, comparisons, table
 from benchmarks.study.results import Results
 from benchmarks.study.rows import HERE, Rows, build, merge
 from benchmarks.study.training import Budget
@@ -178,6 +179,20 @@ def test_report_writes_a_page_and_a_figure(tmp_path, monkeypatch):
     assert "40.50 ± 0.71" in out.with_suffix(".md").read_text()
     with Image.open(tmp_path / "figures" / "study_r-20.png") as figure:
         assert min(figure.size) > 100
+
+
+def test_rows_are_compared_seed_by_seed():
+    rows = Rows()
+    rows.compared = [["metaug", "infonce"], ["metaug_exact", "metaug"]]
+    knn = {"infonce": {0: 40.0, 1: 50.0}, "metaug": {1: 54.0, 0: 42.0, 2: 90.0}}
+    runs = {
+        name: [{"seed": s, "knn": v, "linear": 1.0, "error": ""} for s, v in scores.items()]
+        for name, scores in knn.items()
+    }
+    runs["metaug"].append({"seed": 3, "knn": math.nan, "linear": math.nan, "error": "failed"})
+    assert comparisons(runs, rows)[2:] == [
+        "| MetAug, engine lookahead − InfoNCE, T = 0.2 | 2 | 3.00 ± 1.41 | 0.00 ± 0.00 |"
+    ]
 
 
 def test_first_images_of_every_class(folder):
