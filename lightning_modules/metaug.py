@@ -140,8 +140,7 @@ class MetAug(pl.LightningModule):
         if stage != "fit":
             return
         self._pending = []
-        if self.trainer.strategy.root_device.type == "cpu":
-            keep_freed_memory()
+        keep_freed_memory(self.trainer.strategy.root_device)
         if self.memory_bank is not None:
             self._size_memory_bank(self.memory_bank)
         if self.trainer.world_size > 1:

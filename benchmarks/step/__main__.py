@@ -147,7 +147,7 @@ def main() -> None:
     arguments.batch = arguments.batch or setting.batch
     arguments.contestants = arguments.contestants or list(setting.contestants)
     torch.set_num_threads(arguments.threads)
-    kept = arguments.device == "cpu" and keep_freed_memory()
+    kept = keep_freed_memory(torch.device(arguments.device))
     running.clock = CLOCKS[arguments.clock]
     if arguments.memory_of:
         measure_memory(arguments, arguments.memory_of)

@@ -23,9 +23,11 @@ def faults() -> int:
 faults()
 """
 BY_HAND = """
+import torch
 from metaug.lightning_modules.allocation import keep_freed_memory
-keep_freed_memory()
+keep_freed_memory(torch.device("DEVICE"))
 """
+ON_CPU = BY_HAND.replace("DEVICE", "cpu")
 BY_A_FIT = """
 import pytorch_lightning as pl
 from metaug.datamodules import DigitsDataModule
@@ -49,14 +51,14 @@ def pages_cleared(preparation: str, **environment: str) -> float:
     return int(done.stdout.splitlines()[-1]) * os.sysconf("SC_PAGE_SIZE") / (BLOCKS * MIB * 2**20)
 
 
-@pytest.mark.parametrize("preparation", [BY_HAND, BY_A_FIT], ids=["by hand", "by a fit"])
+@pytest.mark.parametrize("preparation", [ON_CPU, BY_A_FIT], ids=["by hand", "by a fit"])
 def test_freed_blocks_are_used_again(preparation):
     assert pages_cleared(preparation) < 0.1
 
 
-def test_without_it_they_are_cleared_each_time():
-    assert pages_cleared("") > 0.5
+def test_for_another_device_nothing_is_set():
+    assert pages_cleared(BY_HAND.replace("DEVICE", "cuda")) > 0.5
 
 
 def test_a_setting_of_the_users_own_stays():
-    assert pages_cleared(BY_HAND, MALLOC_MMAP_THRESHOLD_="33554432") > 0.5
+    assert pages_cleared(ON_CPU, MALLOC_MMAP_THRESHOLD_="33554432") > 0.5
