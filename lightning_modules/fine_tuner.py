@@ -6,7 +6,6 @@ import pytorch_lightning as pl
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .allocation import keep_freed_memory
 from .evaluation_data import count_classes, image_shape, read_labelled
 from .evaluation_recipe import keep_recipe
 from .optimization import OptimizerSettings
@@ -75,8 +74,6 @@ class FineTuner(pl.LightningModule):
 
     def setup(self, stage: str) -> None:
         """Make the head."""
-        if stage == "fit":
-            keep_freed_memory(self.trainer.strategy.root_device)
         classes = count_classes(self.trainer, self.num_classes)
         self._build(self.encoder.width(*image_shape(self.trainer)), classes)
 

@@ -5,7 +5,6 @@ from typing import Any, Self
 import pytorch_lightning as pl
 from torch import Tensor, nn
 
-from .allocation import keep_freed_memory
 from .batch_forms import Batch, join, read_batch
 from .batch_norm import synchronize_batch_norm
 from .batch_objective import BatchObjective
@@ -140,7 +139,6 @@ class MetAug(pl.LightningModule):
         if stage != "fit":
             return
         self._pending = []
-        keep_freed_memory(self.trainer.strategy.root_device)
         if self.memory_bank is not None:
             self._size_memory_bank(self.memory_bank)
         if self.trainer.world_size > 1:

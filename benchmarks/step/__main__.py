@@ -6,15 +6,15 @@
 All contestants run in one process, turn by turn, each with its own Trainer; a figure is the median
 over the rounds of the step's time divided by that of the first contestant in the same round (with
 ``--clock cpu``, of processor time, which other programs on the machine disturb less). FLOPs are
-counted by torch, memory is measured in a process of its own. On a CPU freed memory is kept for all
-of them, as MetAug does by itself; with ``MALLOC_MMAP_MAX_=65536`` in the environment, glibc's
-default, for none. Report and figure go to
+counted by torch, memory is measured in a process of its own. Settings of glibc's allocator in the
+environment, ``MALLOC_...``, are part of the command in the report. Report and figure go to
 `benchmarks/step/reports/`.
 """
 
 import argparse
 import json
 import logging
+import os
 import statistics
 import subprocess
 import sys
@@ -24,7 +24,6 @@ from datetime import date
 from pathlib import Path
 
 import torch
-from metaug.lightning_modules.allocation import keep_freed_memory
 
 from ..machine import describe_machine
 from ..memory import AllocatedMemory, PeakMemory
@@ -147,7 +146,6 @@ def main() -> None:
     arguments.batch = arguments.batch or setting.batch
     arguments.contestants = arguments.contestants or list(setting.contestants)
     torch.set_num_threads(arguments.threads)
-    kept = keep_freed_memory(torch.device(arguments.device))
     running.clock = CLOCKS[arguments.clock]
     if arguments.memory_of:
         measure_memory(arguments, arguments.memory_of)
@@ -158,14 +156,14 @@ def main() -> None:
     report = HERE / "reports" / f"{stem}.md"
     report.parent.mkdir(exist_ok=True)
     draw(found, base, report.with_suffix(".png"))
-    command = f"python -m benchmarks.step {' '.join(sys.argv[1:])}".strip()
+    allocator = [f"{name}={os.environ[name]}" for name in os.environ if name.startswith("MALLOC_")]
+    command = " ".join([*allocator, "python -m benchmarks.step", *sys.argv[1:]])
     lines = [
         f"# A training step, {arguments.setting}, {date.today().isoformat()}",
         "",
         *describe_machine(command),
         f"- batch {arguments.batch}, {len(setting.channels)} views, {arguments.precision}, "
-        f"{arguments.threads} threads, {arguments.rounds} rounds, {arguments.clock} clock"
-        + (", freed memory kept for all" if kept else ""),
+        f"{arguments.threads} threads, {arguments.rounds} rounds, {arguments.clock} clock",
         "",
         f"Whole step, optimizers included. Time, FLOPs and memory are ratios to `{base}` in the "
         "same run; `/4` is a meta step every 4 batches, averaged over the four; `lightly` is its "
