@@ -12,7 +12,10 @@ PACKAGES = ("torch", "torchvision", "pytorch-lightning", "kornia", "lightly", "t
 
 
 def describe_machine(command: str) -> list[str]:
-    """Lines for a report: command, commit, processor, versions."""
+    """Lines for a report: command with glibc's allocator settings, commit, processor, versions."""
+    settings = [
+        f"{name}={value}" for name, value in os.environ.items() if name.startswith("MALLOC_")
+    ]
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"],
         capture_output=True,
@@ -23,7 +26,7 @@ def describe_machine(command: str) -> list[str]:
     versions = ", ".join(f"{name} {_version(name)}" for name in PACKAGES)
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
     return [
-        f"- command: `{command}`",
+        f"- command: `{' '.join([*settings, command])}`",
         f"- commit: {commit or 'unknown'}",
         f"- machine: {processor()}, {os.cpu_count()} CPUs, {device}, {platform.system()}",
         f"- versions: Python {platform.python_version()}, {versions}",

@@ -6,15 +6,13 @@
 All contestants run in one process, turn by turn, each with its own Trainer; a figure is the median
 over the rounds of the step's time divided by that of the first contestant in the same round (with
 ``--clock cpu``, of processor time, which other programs on the machine disturb less). FLOPs are
-counted by torch, memory is measured in a process of its own. Settings of glibc's allocator in the
-environment, ``MALLOC_...``, are part of the command in the report. Report and figure go to
+counted by torch, memory is measured in a process of its own. Report and figure go to
 `benchmarks/step/reports/`.
 """
 
 import argparse
 import json
 import logging
-import os
 import statistics
 import subprocess
 import sys
@@ -156,8 +154,7 @@ def main() -> None:
     report = HERE / "reports" / f"{stem}.md"
     report.parent.mkdir(exist_ok=True)
     draw(found, base, report.with_suffix(".png"))
-    allocator = [f"{name}={os.environ[name]}" for name in os.environ if name.startswith("MALLOC_")]
-    command = " ".join([*allocator, "python -m benchmarks.step", *sys.argv[1:]])
+    command = f"python -m benchmarks.step {' '.join(sys.argv[1:])}".strip()
     lines = [
         f"# A training step, {arguments.setting}, {date.today().isoformat()}",
         "",

@@ -29,6 +29,11 @@ def differences(lines: Lines, base: Lines, score: str) -> list[float]:
     return [line[score] - of_base[line["seed"]] for line in lines if line["seed"] in of_base]
 
 
+def finished(runs: dict[str, Lines], name: str) -> Lines:
+    """The runs of a row that did not fail."""
+    return [line for line in runs.get(name, []) if not line["error"]]
+
+
 def by_row(lines: Lines, rows: Rows) -> dict[str, Lines]:
     """Finished runs of every row, as the rows are now, in the order of the rows file."""
     found: dict[str, Lines] = {}
@@ -42,14 +47,14 @@ def by_row(lines: Lines, rows: Rows) -> dict[str, Lines]:
 
 def table(runs: dict[str, Lines], rows: Rows) -> list[str]:
     """A row per setting: scores, difference to the baseline seed by seed, rank and time."""
-    base = [line for line in runs.get(rows.baseline, []) if not line["error"]]
+    base = finished(runs, rows.baseline)
     lines = [
         f"| row | seeds | kNN | linear | kNN − {rows.baseline} | linear − {rows.baseline} "
         "| rank | CPU s |",
         "|---|--:|--:|--:|--:|--:|--:|--:|",
     ]
     for name, all_of_it in runs.items():
-        mine = [line for line in all_of_it if not line["error"]]
+        mine = finished(runs, name)
         failed = f" ({len(all_of_it) - len(mine)} failed)" if len(mine) < len(all_of_it) else ""
         cells = [f"{rows.title(name)}{failed}", str(len(mine))]
         cells += [spread([line[score] for line in mine]) for score in SCORES]
@@ -65,10 +70,8 @@ def table(runs: dict[str, Lines], rows: Rows) -> list[str]:
 def comparisons(runs: dict[str, Lines], rows: Rows) -> list[str]:
     """A row per pair of rows that ``compare`` names: difference of the scores, seed by seed."""
     lines = ["| difference | seeds | kNN | linear |", "|---|--:|--:|--:|"]
-    for first, second in rows.compared:
-        mine, other = (
-            [line for line in runs.get(name, []) if not line["error"]] for name in (first, second)
-        )
+    for first, second in map(rows.names, rows.compared):
+        mine, other = finished(runs, first), finished(runs, second)
         found = [differences(mine, other, score) for score in SCORES]
         if found[0]:
             cells = [f"{rows.title(first)} − {rows.title(second)}", str(len(found[0]))]

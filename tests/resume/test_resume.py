@@ -14,7 +14,7 @@ HERE = Path(__file__).parent
 CONFIG = HERE / "tiny.yaml"
 
 
-def fit(folder: Path, *arguments: str, processes: int = 1, limit: float = 120):
+def fit(folder: Path, *arguments: str, processes: int = 1):
     command = [sys.executable, "-m", "metaug", "fit", "--config", str(CONFIG), *arguments]
     if processes > 1:
         command += [f"--trainer.devices={processes}", "--trainer.strategy=ddp"]
@@ -25,7 +25,7 @@ def fit(folder: Path, *arguments: str, processes: int = 1, limit: float = 120):
         env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(HERE)},
         capture_output=True,
         text=True,
-        timeout=limit,
+        timeout=120,
     )
 
 
