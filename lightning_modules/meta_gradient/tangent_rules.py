@@ -2,9 +2,11 @@
 
 Plain forward-mode AD repeats the primal pass and takes BatchNorm's tangent apart into a dozen
 element-wise operations. Here convolutions and linear layers take their output from the first pass,
-BatchNorm its statistics (on a CPU, where torch hands them out), and its tangent is its fused
-backward kernel, since the Jacobian of the normalisation is symmetric. Every other operation is left
-to torch.
+BatchNorm its statistics (on a CPU, where torch hands them out). Its tangent is affine in its input
+and the input's tangent: the two sums over the batch are those of its backward kernel, since the
+Jacobian of the normalisation is symmetric. On a CPU the two products of a tangent are computed in
+pieces, and a ReLU that overwrites its input does so with the tangent too, because a large block
+anew from the system costs its pages. Every other operation is left to torch.
 """
 
 from collections.abc import Callable
@@ -27,6 +29,9 @@ PRODUCTS: tuple[Callable[..., Tensor], ...] = (
 MIN_WORK = 1024
 """Multiply-adds per output number from which on an output is kept: cheaper ones are computed again,
 so that what is kept takes little memory for the work it saves."""
+
+PIECE = 2**22
+"""Bytes of a tangent that a CPU computes at once: its two products then meet in the cache."""
 
 
 class Normalization(NamedTuple):
@@ -69,14 +74,24 @@ class Normalization(NamedTuple):
         else:
             mean, inverse = kept
             value = _scale(x, w, b, mean, inverse)
-        tangent = torch.ops.aten.native_batch_norm_backward(
+        # the tangent is affine in x and dx, channel by channel; only two sums are over the batch
+        sums = torch.ops.aten.native_batch_norm_backward(
             dx, x, w, self.running_mean, self.running_var, mean, inverse, self.training, self.eps,
-            [True, False, False],
-        )[0]  # fmt: skip
-        if dw is not None:
-            if not self.training and self.running_mean is not None and self.running_var is not None:
-                mean, inverse = self.running_mean, (self.running_var + self.eps).rsqrt()
-            tangent += _scale(x, dw, db, mean, inverse)
+            [False, True, True],
+        )  # fmt: skip
+        if not self.training and self.running_mean is not None and self.running_var is not None:
+            mean, inverse = self.running_mean, (self.running_var + self.eps).rsqrt()
+        gain = inverse if w is None else inverse * w
+        zeros = torch.zeros_like(gain)
+        slope = zeros if dw is None else dw
+        shift = zeros if db is None else db
+        if self.training:
+            number = x.numel() // x.shape[1]
+            slope = slope - gain * (sums[1] / number)
+            shift = shift - gain * (sums[2] / number)
+        slope = slope * inverse
+        tangent = _scale(dx, gain, shift - mean * slope, zeros, torch.ones_like(mean))
+        tangent.addcmul_(x, slope.view([-1] + [1] * (x.dim() - 2)))
         return forward_ad.make_dual(value, tangent)
 
 
@@ -162,6 +177,8 @@ class TangentRules(TorchFunctionMode):
             number, self.number = self.number, self.number + 1
             if len(args) > 1:
                 return self._product(number, func, *args, **kwargs)
+        if func is functional.relu and kwargs.get("inplace", len(args) > 1 and args[1]):
+            return _rectify(args[0])
         if func is functional.batch_norm:
             number, self.norm_number = self.norm_number, self.norm_number + 1
             norm = Normalization(*args, **kwargs)
@@ -184,13 +201,41 @@ class TangentRules(TorchFunctionMode):
         value = self.kept.take(number, x)
         if dw is None and (dx is None or db is not None):
             return func(input, weight, bias, *rest, **kwargs)
-        tangent = None if dw is None else func(x, dw, db, *rest, **kwargs)
-        if dx is not None:
-            through = func(dx, w, None, *rest, **kwargs)
-            tangent = through if tangent is None else tangent.add_(through)
         if value is None:
             value = func(x, w, b, *rest, **kwargs)
+
+        def product(part: Any) -> Any:
+            total = None if dw is None else func(x[part], dw, db, *rest, **kwargs)
+            if dx is None:
+                return total
+            through = func(dx[part], w, None, *rest, **kwargs)
+            return through if total is None else total.add_(through)
+
+        step = _instances_at_once(x, w, value)
+        if step is None:
+            return forward_ad.make_dual(value, product(...))
+        tangent = torch.empty_like(value)
+        for start in range(0, len(value), step):
+            part = slice(start, start + step)
+            tangent[part] = product(part)
         return forward_ad.make_dual(value, tangent)
+
+
+def _instances_at_once(input: Tensor, weight: Tensor, output: Tensor) -> int | None:
+    """Instances of a piece; None for all: on a GPU, without a batch, and if there is little."""
+    size = output.numel() * output.element_size()
+    if input.device.type != "cpu" or input.dim() != weight.dim() or size <= PIECE:
+        return None
+    return max(1, len(input) * PIECE // size)
+
+
+def _rectify(input: Tensor) -> Tensor:
+    """ReLU of a dual, value and tangent in place."""
+    value, tangent = _unpack(input)
+    value.relu_()
+    if tangent is not None:
+        torch.ops.aten.threshold_backward.grad_input(tangent, value, 0, grad_input=tangent)
+    return input
 
 
 def _unpack(value: Tensor | None) -> tuple[Any, Tensor | None]:

@@ -21,6 +21,28 @@ class Overwritten(nn.Module):
         return self.linear(value.flatten(1)).exp_()
 
 
+class OverItsInput(nn.Module):
+    """ReLU in place on a sum, whose other term is used afterwards, and by a positional argument."""
+
+    def forward(self, value):
+        shifted = value + 0.1
+        nn.functional.relu(shifted, True)
+        return value * nn.functional.relu(shifted.view(len(shifted), -1), inplace=True).view_as(
+            value
+        )
+
+
+class NoBatch(nn.Module):
+    """A convolution of one image without a batch, image by image."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.convolution = nn.Conv2d(4, 6, 3)
+
+    def forward(self, value):
+        return torch.stack([self.convolution(each) for each in value])
+
+
 class Twice(nn.Module):
     """One layer, called twice."""
 
@@ -49,6 +71,8 @@ CASES = {
     "norm in training": lambda: norm(nn.BatchNorm2d(4), True),
     "norm in evaluation": lambda: norm(nn.BatchNorm2d(4), False),
     "norm, not affine": lambda: norm(nn.BatchNorm2d(4, affine=False), True),
+    "no batch": lambda: NoBatch(),
+    "ReLU over its input": lambda: nn.Sequential(nn.Conv2d(4, 6, 3), OverItsInput()),
     "overwritten": lambda: nn.Sequential(nn.Conv2d(4, 6, 8), Overwritten()),
     "twice": lambda: nn.Sequential(nn.Conv2d(4, 6, 8), Twice()),
     "one after another": lambda: nn.Sequential(
@@ -79,10 +103,12 @@ def by_torch(encode, params, direction):
         return forward_ad.unpack_dual(encode(duals)).tangent
 
 
-@pytest.mark.parametrize("kept", [True, False])
+@pytest.mark.parametrize(("kept", "piece"), [(True, 2**22), (False, 2**22), (True, 1000)])
 @pytest.mark.parametrize("name", CASES)
-def test_tangents_equal_those_of_torch(name, kept, monkeypatch):
+def test_tangents_equal_those_of_torch(name, kept, piece, monkeypatch):
+    """With what is kept or without, and with a piece of less than the batch of 5."""
     monkeypatch.setattr(tangent_rules, "MIN_WORK", 0)
+    monkeypatch.setattr(tangent_rules, "PIECE", piece)
     encode, params, direction = prepared(name)
     encoding = Encoding(encode, params)
     if kept:
@@ -127,6 +153,36 @@ def test_kept_products_are_not_computed_again(monkeypatch):
     with FlopCounterMode(display=False) as counter:
         encode(params)
     assert work[10_000] - work[0] == counter.get_total_flops()
+
+
+class LargestProduct(TorchDispatchMode):
+    """The most numbers that a convolution put out."""
+
+    numbers = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        output = func(*args, **(kwargs or {}))
+        if func is torch.ops.aten.convolution.default:
+            self.numbers = max(self.numbers, output.numel())
+        return output
+
+
+@pytest.mark.parametrize(("piece", "instances"), [(2**22, 5), (2 * 2048, 2), (1, 1)])
+def test_products_are_computed_in_pieces(piece, instances, monkeypatch):
+    """Of a layer that puts out 2048 bytes per instance."""
+    monkeypatch.setattr(tangent_rules, "MIN_WORK", 0)
+    monkeypatch.setattr(tangent_rules, "PIECE", piece)
+    module = nn.Conv2d(2, 4, 1, bias=False).double()
+    image = torch.randn(5, 2, 8, 8, dtype=torch.float64)
+    params = [module.weight.detach()]
+    encoding = Encoding(
+        lambda params: functional_call(module, {"weight": params[0]}, (image,)).flatten(1)[:, None],
+        params,
+    )
+    encoding.linearize(params, tangent_follows=True)
+    with LargestProduct() as largest:
+        encoding.tangent(params, params)
+    assert largest.numbers == instances * 4 * 8 * 8
 
 
 class CountStatistics(TorchDispatchMode):
