@@ -75,10 +75,6 @@ class Normalization(NamedTuple):
             mean, inverse = kept
             value = _scale(x, w, b, mean, inverse)
         # the tangent is affine in x and dx, channel by channel; only two sums are over the batch
-        sums = torch.ops.aten.native_batch_norm_backward(
-            dx, x, w, self.running_mean, self.running_var, mean, inverse, self.training, self.eps,
-            [False, True, True],
-        )  # fmt: skip
         if not self.training and self.running_mean is not None and self.running_var is not None:
             mean, inverse = self.running_mean, (self.running_var + self.eps).rsqrt()
         gain = inverse if w is None else inverse * w
@@ -87,8 +83,12 @@ class Normalization(NamedTuple):
         shift = zeros if db is None else db
         if self.training:
             number = x.numel() // x.shape[1]
-            slope = slope - gain * (sums[1] / number)
-            shift = shift - gain * (sums[2] / number)
+            _, along, across = torch.ops.aten.native_batch_norm_backward(
+                dx, x, w, self.running_mean, self.running_var, mean, inverse, True, self.eps,
+                [False, True, True],
+            )  # fmt: skip
+            slope = slope - gain * (along / number)
+            shift = shift - gain * (across / number)
         slope = slope * inverse
         tangent = _scale(dx, gain, shift - mean * slope, zeros, torch.ones_like(mean))
         tangent.addcmul_(x, slope.view([-1] + [1] * (x.dim() - 2)))
