@@ -31,7 +31,7 @@ MIN_WORK = 1024
 so that what is kept takes little memory for the work it saves."""
 
 PIECE = 2**22
-"""Bytes of a tangent that a CPU computes at once: its two products then meet in the cache."""
+"""Bytes of a tangent that a CPU computes at once, as small blocks of memory are used again."""
 
 
 class Normalization(NamedTuple):
