@@ -16,6 +16,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from ..processes import Processes
 from .errors import explained
+from .pieces import InPieces
 from .tangent_rules import KeepProducts, TangentRules
 
 Encode = Callable[[list[Tensor]], Tensor]
@@ -48,7 +49,7 @@ class Encoding:
 
     def forward(self, params: list[Tensor]) -> Tensor:
         """Features of the global batch at ``params``, ``[G, V, D]``, without a graph."""
-        with torch.no_grad():
+        with torch.no_grad(), self._in_pieces():
             return self.processes.gather(torch.cat([piece(params) for piece in self.pieces]))
 
     def linearize(
@@ -69,7 +70,8 @@ class Encoding:
         leaves = [param.detach().requires_grad_() for param in params]
         if len(self.pieces) > 1:
             return self.forward(params), lambda cotangent: self._pull_pieces(leaves, cotangent)
-        with torch.enable_grad(), self._kept if tangent_follows else nullcontext():
+        keeping = self._kept if tangent_follows else nullcontext()
+        with torch.enable_grad(), self._in_pieces(), keeping:
             local = self.pieces[0](leaves)
 
         def pullback(cotangent: Tensor) -> list[Tensor]:
@@ -85,7 +87,7 @@ class Encoding:
         total: list[Tensor] = [torch.zeros_like(leaf) for leaf in leaves]
         start = 0
         for piece in self.pieces:
-            with torch.enable_grad():
+            with torch.enable_grad(), self._in_pieces():
                 local = piece(leaves)
             part = own[start : start + local.shape[0]].to(local.dtype)
             start += local.shape[0]
@@ -94,6 +96,10 @@ class Encoding:
         with self.processes.reducing([]) as reduced:
             pass
         return reduced(total)
+
+    def _in_pieces(self) -> AbstractContextManager[Any]:
+        on_cpu = all(param.device.type == "cpu" for param in self.params)
+        return InPieces() if on_cpu else nullcontext()
 
     def tangent(self, params: list[Tensor], direction: list[Tensor]) -> Tensor:
         """The Jacobian-vector product ``J f . direction`` at ``params`` by forward-mode AD.

@@ -18,6 +18,8 @@ from torch.autograd import forward_ad
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
+from .pieces import pieces_of
+
 PRODUCTS: tuple[Callable[..., Tensor], ...] = (
     functional.conv1d,
     functional.conv2d,
@@ -29,9 +31,6 @@ PRODUCTS: tuple[Callable[..., Tensor], ...] = (
 MIN_WORK = 1024
 """Multiply-adds per output number from which on an output is kept: cheaper ones are computed again,
 so that what is kept takes little memory for the work it saves."""
-
-PIECE = 2**22
-"""Bytes of a tangent that a CPU computes at once, as small blocks of memory are used again."""
 
 
 class Normalization(NamedTuple):
@@ -211,22 +210,13 @@ class TangentRules(TorchFunctionMode):
             through = func(dx[part], w, None, *rest, **kwargs)
             return through if total is None else total.add_(through)
 
-        step = _instances_at_once(x, w, value)
-        if step is None:
+        parts = pieces_of(value.shape, value) if x.dim() == w.dim() else []
+        if len(parts) < 2:
             return forward_ad.make_dual(value, product(...))
         tangent = torch.empty_like(value)
-        for start in range(0, len(value), step):
-            part = slice(start, start + step)
+        for part in parts:
             tangent[part] = product(part)
         return forward_ad.make_dual(value, tangent)
-
-
-def _instances_at_once(input: Tensor, weight: Tensor, output: Tensor) -> int | None:
-    """Instances of a piece; None for all: on a GPU, without a batch, and if there is little."""
-    size = output.numel() * output.element_size()
-    if input.device.type != "cpu" or input.dim() != weight.dim() or size <= PIECE:
-        return None
-    return max(1, len(input) * PIECE // size)
 
 
 def _rectify(input: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from metaug.lightning_modules.meta_gradient import Encoding, tangent_rules
+from metaug.lightning_modules.meta_gradient import Encoding, pieces, tangent_rules
 from torch import nn
 from torch.autograd import forward_ad
 from torch.func import functional_call
@@ -107,7 +107,7 @@ def by_torch(encode, params, direction):
 def test_tangents_equal_those_of_torch(name, kept, piece, monkeypatch):
     """With what is kept or without, and with a piece of less than the batch of 5."""
     monkeypatch.setattr(tangent_rules, "MIN_WORK", 0)
-    monkeypatch.setattr(tangent_rules, "PIECE", piece)
+    monkeypatch.setattr(pieces, "PIECE", piece)
     encode, params, direction = prepared(name)
     encoding = Encoding(encode, params)
     if kept:
@@ -170,7 +170,7 @@ class LargestProduct(TorchDispatchMode):
 def test_products_are_computed_in_pieces(piece, instances, monkeypatch):
     """Of a layer that puts out 2048 bytes per instance."""
     monkeypatch.setattr(tangent_rules, "MIN_WORK", 0)
-    monkeypatch.setattr(tangent_rules, "PIECE", piece)
+    monkeypatch.setattr(pieces, "PIECE", piece)
     module = nn.Conv2d(2, 4, 1, bias=False).double()
     image = torch.randn(5, 2, 8, 8, dtype=torch.float64)
     params = [module.weight.detach()]
