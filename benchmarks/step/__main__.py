@@ -167,9 +167,10 @@ def main() -> None:
         "",
         f"Whole step, optimizers included. Time, FLOPs and memory are ratios to `{base}` in the "
         "same run: of time the median over the rounds, and that of the fastest steps; `/4` is a "
-        "meta step every 4 batches, averaged over the four; `lightly` is its SimCLR example; `-cl` is channels-last memory format; "
-        "`simclr` and `oucl` are MetAug without a generator. Tensors' memory is the peak of what "
-        "torch allocates beyond model and data, process's memory that of the resident size.",
+        "meta step every 4 batches, averaged over the four; `lightly` is its SimCLR example; "
+        "`-cl` is channels-last memory format; `simclr` and `oucl` are MetAug without a generator. "
+        "Tensors' memory is the peak of what torch allocates beyond model and data, process's "
+        "memory that of the resident size.",
         "",
         *table(found, base),
         "",
