@@ -14,6 +14,11 @@ def predicted(tmp_path, writer, module, **data):
     return writer.written[0]
 
 
+def loaded(path):
+    with np.load(path) as file:  # which stays open otherwise
+        return dict(file)
+
+
 @pytest.mark.parametrize("file_format", ["npz", "parquet"])
 def test_features_have_indices_targets_and_names(tmp_path, file_format):
     if file_format == "parquet":
@@ -27,7 +32,7 @@ def test_features_have_indices_targets_and_names(tmp_path, file_format):
     with torch.no_grad():
         expected = module.eval()(image)
     if file_format == "npz":
-        saved = np.load(path)
+        saved = loaded(path)
         features = saved["features"]
     else:
         import pyarrow.parquet as pq
@@ -49,7 +54,7 @@ def test_a_foreign_modules_predictions_are_written(tmp_path):
         module,
         dataloaders=DataLoader(digits(0, 50), 20),
     )
-    saved = np.load(path)
+    saved = loaded(path)
     assert saved["features"].shape == (50, 16)
     assert saved["index"].tolist() == list(range(50))
     assert "path" not in saved

@@ -26,7 +26,13 @@ def fit(folder: Path, *arguments: str, processes: int = 1):
         capture_output=True,
         text=True,
         timeout=120,
+        preexec_fn=heed_ctrl_c,
     )
+
+
+def heed_ctrl_c() -> None:
+    """In the program to be: a shell has its background jobs, these tests perhaps, ignore it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def stop_at(step: int, name: str, rank: int = 0) -> str:
