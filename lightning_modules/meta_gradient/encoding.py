@@ -49,7 +49,7 @@ class Encoding:
 
     def forward(self, params: list[Tensor]) -> Tensor:
         """Features of the global batch at ``params``, ``[G, V, D]``, without a graph."""
-        with torch.no_grad(), self._in_pieces():
+        with torch.no_grad(), self._convolving_in_pieces():
             return self.processes.gather(torch.cat([piece(params) for piece in self.pieces]))
 
     def linearize(
@@ -71,7 +71,7 @@ class Encoding:
         if len(self.pieces) > 1:
             return self.forward(params), lambda cotangent: self._pull_pieces(leaves, cotangent)
         keeping = self._kept if tangent_follows else nullcontext()
-        with torch.enable_grad(), self._in_pieces(), keeping:
+        with torch.enable_grad(), self._convolving_in_pieces(), keeping:
             local = self.pieces[0](leaves)
 
         def pullback(cotangent: Tensor) -> list[Tensor]:
@@ -87,7 +87,7 @@ class Encoding:
         total: list[Tensor] = [torch.zeros_like(leaf) for leaf in leaves]
         start = 0
         for piece in self.pieces:
-            with torch.enable_grad(), self._in_pieces():
+            with torch.enable_grad(), self._convolving_in_pieces():
                 local = piece(leaves)
             part = own[start : start + local.shape[0]].to(local.dtype)
             start += local.shape[0]
@@ -97,7 +97,8 @@ class Encoding:
             pass
         return reduced(total)
 
-    def _in_pieces(self) -> AbstractContextManager[Any]:
+    def _convolving_in_pieces(self) -> AbstractContextManager[Any]:
+        """Of the batch; the encoder's own pieces are micro-batches."""
         on_cpu = all(param.device.type == "cpu" for param in self.params)
         return InPieces() if on_cpu else nullcontext()
 

@@ -128,10 +128,9 @@ class _Convolution(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> Any:
         input, weight = ctx.saved_tensors
-        through, *totals = None, None, None
         wanted = ctx.needs_input_grad[:3]
-        if wanted[0]:
-            through = torch.empty_like(input)
+        through = torch.empty_like(input) if wanted[0] else None
+        totals: list[Tensor | None] = [None, None]
         unused = [0] * len(ctx.geometry[0])
         for part in ctx.parts:
             own, *sums = torch.ops.aten.convolution_backward(

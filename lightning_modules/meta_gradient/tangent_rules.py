@@ -18,14 +18,9 @@ from torch.autograd import forward_ad
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from .pieces import pieces_of
+from .pieces import CONVOLUTIONS, pieces_of
 
-PRODUCTS: tuple[Callable[..., Tensor], ...] = (
-    functional.conv1d,
-    functional.conv2d,
-    functional.conv3d,
-    functional.linear,
-)
+PRODUCTS: tuple[Callable[..., Tensor], ...] = (*CONVOLUTIONS, functional.linear)
 """Functions ``f(input, weight, bias, ...)`` that are linear in the input and in the weight."""
 
 MIN_WORK = 1024

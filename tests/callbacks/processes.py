@@ -122,11 +122,13 @@ def everything(root):
     predictor.predict(module, loader(digits(300, 321), 4), return_predictions=False)
     if world_size() > 1:
         dist.barrier()  # rank zero writes
+    with np.load(Path(root) / "features.npz") as file:
+        features = file["features"]
     return {
         "measured": monitor.latest,
         "scores": summary.scores,
         "written": [path.name for path in Path(root).rglob("*") if path.is_file()],
-        "predicted": len(np.load(Path(root) / "features.npz")["features"]),
+        "predicted": len(features),
     }
 
 

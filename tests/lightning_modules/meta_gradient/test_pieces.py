@@ -7,25 +7,8 @@ from metaug.lightning_modules.meta_gradient.pieces import InPieces
 from torch import nn
 from torch.func import functional_call
 from torch.nn import functional
-from torch.utils._python_dispatch import TorchDispatchMode
 
-ATEN = torch.ops.aten
-
-
-class Largest(TorchDispatchMode):
-    """The most instances that a convolution had, forward and backward, and how many there were."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.forward = self.backward = self.calls = 0
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        if func is ATEN.convolution.default:
-            self.forward = max(self.forward, len(args[0]))
-            self.calls += 1
-        if func is ATEN.convolution_backward.default:
-            self.backward = max(self.backward, len(args[0]))
-        return func(*args, **(kwargs or {}))
+from .convolutions import Largest
 
 
 @pytest.fixture(autouse=True)

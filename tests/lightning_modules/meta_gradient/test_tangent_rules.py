@@ -9,6 +9,8 @@ from torch.func import functional_call
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
+from .convolutions import Largest
+
 
 class Overwritten(nn.Module):
     """Overwrites what a linear layer put out, which therefore cannot be used again."""
@@ -154,18 +156,6 @@ def test_kept_products_are_not_computed_again(monkeypatch):
     assert work[10_000] - work[0] == counter.get_total_flops()
 
 
-class LargestProduct(TorchDispatchMode):
-    """The most numbers that a convolution put out."""
-
-    numbers = 0
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        output = func(*args, **(kwargs or {}))
-        if func is torch.ops.aten.convolution.default:
-            self.numbers = max(self.numbers, output.numel())
-        return output
-
-
 @pytest.mark.parametrize(("piece", "instances"), [(2**22, 5), (2 * 2048, 2), (1, 1)])
 def test_products_are_computed_in_pieces(piece, instances, monkeypatch):
     """Of a layer that puts out 2048 bytes per instance."""
@@ -179,7 +169,7 @@ def test_products_are_computed_in_pieces(piece, instances, monkeypatch):
         params,
     )
     encoding.linearize(params, tangent_follows=True)
-    with LargestProduct() as largest:
+    with Largest() as largest:
         encoding.tangent(params, params)
     assert largest.numbers == instances * 4 * 8 * 8
 
