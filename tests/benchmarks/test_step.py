@@ -7,6 +7,8 @@ from dataclasses import replace
 import pytest
 import torch
 
+pytest.importorskip("lightly", reason="what is compared with: pip install '.[benchmark]'")
+
 from benchmarks.memory import AllocatedMemory
 from benchmarks.step import __main__ as command
 from benchmarks.step import contestants, growth
