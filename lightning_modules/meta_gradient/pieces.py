@@ -17,9 +17,9 @@ from torch.overrides import TorchFunctionMode
 PIECE = 2**22
 """Bytes of an output that a CPU computes at once."""
 
-LEAST = 2
-"""Pieces that an output must be larger than, or it is computed whole: then there is little to save,
-and the gradient of the weight, of which each piece has one, is large beside it."""
+LEAST = 4
+"""Pieces that an output must be larger than, or it is computed whole: blocks of 16 MiB stay with
+the C library anyway, and each piece would add a gradient of the weight."""
 
 CONVOLUTIONS: dict[Callable[..., Tensor], int] = {
     functional.conv1d: 1,

@@ -110,6 +110,7 @@ def test_tangents_equal_those_of_torch(name, kept, piece, monkeypatch):
     """With what is kept or without, and with a piece of less than the batch of 5."""
     monkeypatch.setattr(tangent_rules, "MIN_WORK", 0)
     monkeypatch.setattr(pieces, "PIECE", piece)
+    monkeypatch.setattr(pieces, "LEAST", 1)
     encode, params, direction = prepared(name)
     encoding = Encoding(encode, params)
     if kept:
@@ -161,6 +162,7 @@ def test_products_are_computed_in_pieces(piece, instances, monkeypatch):
     """Of a layer that puts out 2048 bytes per instance."""
     monkeypatch.setattr(tangent_rules, "MIN_WORK", 0)
     monkeypatch.setattr(pieces, "PIECE", piece)
+    monkeypatch.setattr(pieces, "LEAST", 1)
     module = nn.Conv2d(2, 4, 1, bias=False).double()
     image = torch.randn(5, 2, 8, 8, dtype=torch.float64)
     params = [module.weight.detach()]
