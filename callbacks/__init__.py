@@ -1,21 +1,22 @@
 """What watches training: probes of the representation, monitors, figures, export and report."""
 
+from metaug.lightning_modules.evaluation.features import Features, extract
+
 from .collapse_monitor import CollapseMonitor
 from .compile_backbone import CompileBackbone
 from .export import Export, export_backbone
 from .feature_map import FeatureMap
-from .features import Features, extract
-from .figures import run_directory
 from .generator_monitor import GeneratorMonitor
-from .knn import knn_predict, knn_predict_grid
 from .knn_grid import KNNGrid
 from .knn_probe import KNNProbe
 from .linear_probe import LinearProbe
+from .plotting.style import run_directory
+from .probing.knn import knn_predict, knn_predict_grid
+from .probing.representation import Representation
+from .probing.representation_metrics import alignment, effective_rank, feature_std, uniformity
+from .probing.softmax_regression import SoftmaxRegression
 from .progress_line import ProgressLine
 from .report import Report
-from .representation import Representation
-from .representation_statistics import alignment, effective_rank, feature_std, uniformity
-from .softmax_regression import SoftmaxRegression
 from .summary import Summary
 from .training_curves import TrainingCurves
 from .views_grid import ViewsGrid

@@ -5,14 +5,14 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from metaug.lightning_modules.batch_forms import read_batch
+from metaug.lightning_modules.distributed.collectives import gather_rows
+from metaug.lightning_modules.evaluation.features import evaluation
+from metaug.lightning_modules.evaluation.spread import spread_sample
+from metaug.lightning_modules.training.batch_formats import read_batch
 from torch import Tensor
 
-from .distributed import gather_rows
-from .evaluation_callback import EvaluationCallback, due
-from .features import evaluation
-from .representation_statistics import alignment, effective_rank, feature_std, uniformity
-from .spread import spread_sample
+from .probing.evaluation_callback import EvaluationCallback, due
+from .probing.representation_metrics import alignment, effective_rank, feature_std, uniformity
 
 
 class CollapseMonitor(EvaluationCallback):

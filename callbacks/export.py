@@ -9,13 +9,14 @@ from typing import Any
 import pytorch_lightning as pl
 import timm
 import torch
+from metaug.lightning_modules.checkpoints.rebuildable import constructor_arguments
 from pytorch_lightning.callbacks import Callback
 from safetensors.torch import save_file
 from torch import nn
 
-from .figures import is_trial, run_directory
-from .model_card import CARD, loading_snippet, table
-from .probe import Probe
+from .artifacts.model_card import CARD, loading_snippet, table
+from .plotting.style import is_trial, run_directory
+from .probing.probe import Probe
 
 WEIGHTS = "model.safetensors"
 
@@ -231,7 +232,8 @@ class Export(Callback):
 
 def built_with(module: nn.Module) -> dict[str, Any]:
     """Timm arguments that MetAug's encoder was built with; nothing for other modules."""
-    own: dict[str, Any] = getattr(getattr(module, "encoder", None), "_built_with", {})
+    encoder = getattr(module, "encoder", module)
+    own = constructor_arguments(getattr(encoder, "network", encoder))
     arguments = dict(own.get("backbone_args") or {})
     name = own.get("backbone")
     takes_patches = isinstance(name, str) and hasattr(

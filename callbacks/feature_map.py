@@ -7,10 +7,10 @@ from typing import Any, Literal
 import numpy as np
 import pytorch_lightning as pl
 from matplotlib.figure import Figure
+from metaug.lightning_modules.evaluation.spread import spread_sample
 
-from .evaluation_callback import EvaluationCallback
-from .figures import MUTED, bare, class_colours, publish, style
-from .spread import spread_sample
+from .plotting.style import MUTED, bare, class_colours, publish, style
+from .probing.evaluation_callback import EvaluationCallback
 
 Method = Literal["pca", "tsne", "umap"]
 

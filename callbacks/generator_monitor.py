@@ -7,16 +7,16 @@ import numpy as np
 import pytorch_lightning as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from metaug.lightning_modules.batch_forms import read_batch
+from metaug.lightning_modules.evaluation.features import evaluation
 from metaug.lightning_modules.objectives.margin import MarginRegularization
 from metaug.lightning_modules.objectives.pairs import PairSet, form_pairs
+from metaug.lightning_modules.training.batch_formats import read_batch
 from pytorch_lightning.callbacks import Callback
 from torch import Tensor
 
-from .evaluation_callback import due
-from .features import evaluation
-from .figures import COLOURS, INK, publish, style
-from .history import History
+from .plotting.history import History
+from .plotting.style import COLOURS, INK, publish, style
+from .probing.evaluation_callback import due
 
 
 def similarities(pairs: PairSet) -> tuple[np.ndarray, np.ndarray]:

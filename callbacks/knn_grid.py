@@ -3,12 +3,13 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from .features import Features
-from .knn import check_votes, knn_predict_grid
+from metaug.lightning_modules.evaluation.features import Features
+
 from .knn_probe import warn_of_small_bank
-from .neighbours import Metric
-from .probe import Probe, accuracy
-from .representation import Representation
+from .probing.knn import check_votes, knn_predict_grid
+from .probing.neighbours import Metric
+from .probing.probe import Probe, accuracy
+from .probing.representation import Representation
 
 
 class Cell(NamedTuple):

@@ -3,12 +3,13 @@
 from collections.abc import Iterable
 from typing import Any
 
-from .distributed import all_sum
-from .features import Features
-from .knn import check_votes, knn_predict
-from .neighbours import Metric
-from .probe import Probe, accuracy
-from .representation import Representation
+from metaug.lightning_modules.distributed.collectives import all_sum
+from metaug.lightning_modules.evaluation.features import Features
+
+from .probing.knn import check_votes, knn_predict
+from .probing.neighbours import Metric
+from .probing.probe import Probe, accuracy
+from .probing.representation import Representation
 
 
 def warn_of_small_bank(probe: Probe, bank: Features, k: int) -> None:

@@ -3,10 +3,11 @@
 from collections.abc import Iterable
 from typing import Any
 
-from .features import Features
-from .probe import Probe, accuracy
-from .representation import Representation
-from .softmax_regression import SoftmaxRegression
+from metaug.lightning_modules.evaluation.features import Features
+
+from .probing.probe import Probe, accuracy
+from .probing.representation import Representation
+from .probing.softmax_regression import SoftmaxRegression
 
 
 class LinearProbe(Probe):

@@ -14,7 +14,7 @@ import pytorch_lightning as pl
 import yaml
 from pytorch_lightning.callbacks import Callback
 
-from .figures import is_trial, run_directory, written_files
+from .plotting.style import is_trial, run_directory, written_files
 from .summary import Summary, score_names, score_table
 
 PACKAGES = ("metaug", "torch", "torchvision", "pytorch-lightning", "timm", "numpy")

@@ -5,15 +5,15 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from metaug.lightning_modules.evaluation.features import Features, extract
 from pytorch_lightning.callbacks import Callback
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from .feature_store import loop_loader
-from .features import Features, extract
-from .figures import is_trial, run_directory, written_files
-from .probe import Probe
+from .plotting.style import is_trial, run_directory, written_files
+from .probing.feature_store import loop_loader
+from .probing.probe import Probe
 
 RAW, UNTRAINED, TRAINED = "raw pixels", "untrained encoder", "trained encoder"
 

@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from pytorch_lightning.callbacks import Callback
 
-from .figures import COLOURS, publish, style
-from .history import History
+from .plotting.history import History
+from .plotting.style import COLOURS, publish, style
 
 PANELS: dict[str, tuple[str, ...]] = {
     "loss": ("train/loss", "train/oucl"),

@@ -8,12 +8,12 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 from matplotlib.figure import Figure
-from metaug.lightning_modules.batch_forms import read_batch
+from metaug.lightning_modules.training.batch_formats import read_batch
 from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.utilities.seed import isolate_rng
 from torch import Tensor
 
-from .figures import MUTED, bare, publish, style
+from .plotting.style import MUTED, bare, publish, style
 
 
 def picture(image: Tensor) -> np.ndarray:

@@ -6,11 +6,11 @@ from typing import Any, Literal
 import numpy as np
 import pytorch_lightning as pl
 import torch
+from metaug.lightning_modules.evaluation.features import Features, pool, read_batch
 from pytorch_lightning.callbacks import Callback
 from torch import Tensor
 
-from .features import Features, pool, read_batch
-from .figures import run_directory
+from .plotting.style import run_directory
 
 FileFormat = Literal["npz", "parquet"]
 

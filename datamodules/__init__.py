@@ -1,30 +1,30 @@
 """Data modules: several random views of images for training, clean images for probes."""
 
 from .any_dataset import DatasetDataModule
-from .batch import ImageBatch, LabelledBatch, MultiViewBatch
 from .cifar import CIFAR10DataModule, CIFAR100DataModule
-from .color import Change, ColorJitter, Grayscale, Solarize
-from .color_space_views import ColorSpaceViews
 from .datamodule import MultiViewDataModule, Splits
-from .dataset import EvaluationDataset, MultiViewDataset
-from .dataset_source import DatasetSource
-from .decode import UnreadableImageError, read_image
-from .digit_views import DigitViews
 from .digits import DigitsDataModule
-from .files import FileSource
-from .geometry import Framing, RandomCrop, SmallMotion
 from .image_folder import ImageFolderDataModule
 from .imagenet import ImageNet100DataModule, ImageNetDataModule
 from .labelled import LabelledDataModule
-from .multi_crop_views import MultiCropViews
-from .samplers import EvaluationSampler, TrainSampler
-from .simclr_views import SimCLRViews
-from .source import ImageSource, InMemorySource, SubsetSource
+from .loading.batch import ImageBatch, LabelledBatch, MultiViewBatch
+from .loading.dataset import EvaluationDataset, MultiViewDataset
+from .loading.samplers import EvaluationSampler, TrainSampler
+from .sources.dataset_source import DatasetSource
+from .sources.decode import UnreadableImageError, read_image
+from .sources.files import FileSource
+from .sources.image_source import ImageSource, InMemorySource, SubsetSource
 from .stl10 import STL10DataModule
-from .texture import GaussianBlur, Noise
 from .tiny_imagenet import TinyImageNetDataModule
-from .transform_views import TransformViews
-from .views import Recipe, RecipeViews, Views
+from .transforms.color import Change, ColorJitter, Grayscale, Solarize
+from .transforms.geometry import Framing, RandomCrop, SmallMotion
+from .transforms.texture import GaussianBlur, Noise
+from .views.base import Recipe, RecipeViews, Views
+from .views.color_space_views import ColorSpaceViews
+from .views.digit_views import DigitViews
+from .views.multi_crop_views import MultiCropViews
+from .views.simclr_views import SimCLRViews
+from .views.transform_views import TransformViews
 
 __all__ = [
     "CIFAR10DataModule",

@@ -3,9 +3,9 @@
 from typing import Any
 
 from .datamodule import MultiViewDataModule, Splits
-from .dataset_source import DatasetSource
-from .memory import hold
-from .source import ImageSource
+from .sources.dataset_source import DatasetSource
+from .sources.image_source import ImageSource
+from .sources.memory import hold
 
 
 class DatasetDataModule(MultiViewDataModule):

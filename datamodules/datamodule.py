@@ -11,15 +11,15 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from .batch import ImageBatch, LabelledBatch, MultiViewBatch
-from .dataset import EvaluationDataset, MultiViewDataset, keep
-from .few_labels import few_per_class, split_fraction
-from .loader import TrainLoader
-from .samplers import EvaluationSampler, TrainSampler
-from .seeding import sample_seeds
-from .simclr_views import SimCLRViews
-from .source import ImageSource, SubsetSource
-from .views import Views
+from .loading.batch import ImageBatch, LabelledBatch, MultiViewBatch
+from .loading.dataset import EvaluationDataset, MultiViewDataset, keep
+from .loading.samplers import EvaluationSampler, TrainSampler
+from .loading.train_loader import TrainLoader
+from .sources.image_source import ImageSource, SubsetSource
+from .sources.label_subsets import few_per_class, split_fraction
+from .transforms.seeding import sample_seeds
+from .views.base import Views
+from .views.simclr_views import SimCLRViews
 
 
 @dataclass

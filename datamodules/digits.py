@@ -7,10 +7,10 @@ from sklearn.datasets import load_digits
 from torch.nn.functional import interpolate
 
 from .datamodule import MultiViewDataModule, Splits
-from .digit_views import DigitViews
-from .few_labels import split_fraction
-from .source import InMemorySource, SubsetSource
-from .views import Views
+from .sources.image_source import InMemorySource, SubsetSource
+from .sources.label_subsets import split_fraction
+from .views.base import Views
+from .views.digit_views import DigitViews
 
 
 class DigitsDataModule(MultiViewDataModule):

@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Any
 
 from .datamodule import MultiViewDataModule, Splits
-from .files import FileSource, OnError
-from .folders import ImageList, list_images, read_class_list
-from .memory import InMemory, hold_files
-from .source import ImageSource
+from .sources.files import FileSource, OnError
+from .sources.folders import ImageList, list_images, read_class_list
+from .sources.image_source import ImageSource
+from .sources.memory import InMemory, hold_files
 
 
 class ImageFolderDataModule(MultiViewDataModule):

@@ -5,7 +5,7 @@ from typing import Any
 
 from .datamodule import Splits
 from .image_folder import ImageFolderDataModule
-from .memory import InMemory
+from .sources.memory import InMemory
 
 
 class ImageNetDataModule(ImageFolderDataModule):

@@ -5,11 +5,11 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from .datamodule import MultiViewDataModule, Splits
-from .few_labels import few_per_class
-from .geometry import Framing, Images
-from .seeding import Draws
-from .source import ImageSource, SubsetSource, labelled
-from .views import Views
+from .sources.image_source import ImageSource, SubsetSource, labelled
+from .sources.label_subsets import few_per_class
+from .transforms.geometry import Framing, Images
+from .transforms.seeding import Draws
+from .views.base import Views
 
 
 class LabelledDataModule(MultiViewDataModule):

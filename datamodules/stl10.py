@@ -6,8 +6,8 @@ import torch
 from torchvision.datasets import STL10
 
 from .datamodule import MultiViewDataModule, Splits
-from .source import InMemorySource
-from .torchvision_sets import open_or_explain
+from .sources.image_source import InMemorySource
+from .sources.torchvision_sets import open_or_explain
 
 
 class STL10DataModule(MultiViewDataModule):

@@ -7,8 +7,8 @@ import torch
 from torchvision.datasets.utils import check_integrity, download_and_extract_archive
 
 from .datamodule import Splits
-from .folders import ImageList, list_images
 from .image_folder import ImageFolderDataModule
+from .sources.folders import ImageList, list_images
 
 
 class TinyImageNetDataModule(ImageFolderDataModule):

@@ -1,16 +1,16 @@
 """What is trained: MetAug and its parts, each of the paper's ideas under its own name."""
 
-from .alexnet import AlexNet, AlexNetSplit
-from .checks import NonFiniteLossError
-from .encoder import Encoder, PerViewEncoder
+from .checkpoints.rebuildable import Rebuildable
+from .evaluation.pretrained_encoder import PretrainedEncoder
 from .fine_tuner import FineTuner
 from .frozen_backbone import FrozenBackbone
-from .generator import AugmentationGenerator
 from .linear_evaluator import LinearEvaluator
-from .memory_bank import MemoryBank
-from .meta_gradient import EngineError, MetaGradient, meta_gradient
-from .meta_step import MetaStep
+from .meta_gradient import EngineError, MetaGradient, MetaStep
 from .metaug import MetAug
+from .networks.alexnet import AlexNet, AlexNetSplit
+from .networks.encoder import Encoder, PerViewEncoder
+from .networks.generator import AugmentationGenerator
+from .networks.residual_generator import ResidualGenerator
 from .objectives import (
     OUCL,
     InfoNCE,
@@ -20,9 +20,9 @@ from .objectives import (
     margin_regularization,
     oucl,
 )
-from .optimization import OptimizerSettings
-from .pretrained_encoder import PretrainedEncoder
-from .recipe import Rebuildable
+from .objectives.memory_bank import MemoryBank
+from .training.checks import NonFiniteLossError
+from .training.optimization import OptimizerSettings
 
 __all__ = [
     "OUCL",
@@ -46,8 +46,8 @@ __all__ = [
     "PerViewEncoder",
     "PretrainedEncoder",
     "Rebuildable",
+    "ResidualGenerator",
     "info_nce",
     "margin_regularization",
-    "meta_gradient",
     "oucl",
 ]

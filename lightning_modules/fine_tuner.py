@@ -2,18 +2,17 @@
 
 from typing import Any
 
-import pytorch_lightning as pl
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .evaluation_data import count_classes, image_shape, read_labelled
-from .evaluation_recipe import keep_recipe
-from .optimization import OptimizerSettings
-from .pretrained_encoder import PretrainedEncoder
-from .top_accuracy import TopAccuracy
+from .checkpoints.rebuildable import RebuildableLightningModule
+from .evaluation.classifier import count_classes, image_shape, read_labelled
+from .evaluation.pretrained_encoder import PretrainedEncoder
+from .evaluation.top_accuracy import TopAccuracy
+from .training.optimization import OptimizerSettings
 
 
-class FineTuner(pl.LightningModule):
+class FineTuner(RebuildableLightningModule):
     """Trains a pretrained encoder on labels; semi-supervised where the data keep few of them.
 
     Logs `train/loss`, and `val/finetune_top1` and `val/finetune_top5` of the present epoch
@@ -54,14 +53,7 @@ class FineTuner(pl.LightningModule):
         for name, parameter in self.encoder.named_parameters():
             if "projection" in name.split("."):  # the projection head is not used
                 parameter.requires_grad = False
-        arguments: dict[str, Any] = {
-            "optimizer": optimizer,
-            "head_rate_factor": head_rate_factor,
-            "freeze_batch_norm": freeze_batch_norm,
-            "label_smoothing": label_smoothing,
-            "num_classes": num_classes,
-        }
-        keep_recipe(self, backbone, self.encoder.network, arguments)
+        self.keep_constructor_config(backbone=self.encoder.source)
 
     def forward(self, image: Tensor) -> Tensor:
         """Features below the head, ``[N, C, H, W] -> [N, F]``."""

@@ -5,7 +5,7 @@ from typing import Any
 import pytorch_lightning as pl
 from torch import Tensor, nn
 
-from .pretrained_encoder import REPRESENTATION, PretrainedEncoder
+from .evaluation.pretrained_encoder import REPRESENTATION, PretrainedEncoder
 
 
 class FrozenBackbone(pl.LightningModule):

@@ -3,22 +3,21 @@
 import warnings
 from typing import Any
 
-import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
-from .evaluation_data import count_classes, image_shape, read_labelled
-from .evaluation_recipe import keep_recipe
-from .feature_cache import FeatureCache
-from .linear_heads import LinearHeads, cross_entropies, held_out_mask
-from .optimization import OptimizerSettings, ScheduleName
-from .pretrained_encoder import REPRESENTATION, PretrainedEncoder
-from .top_accuracy import TopAccuracy
+from .checkpoints.rebuildable import RebuildableLightningModule
+from .evaluation.classifier import count_classes, image_shape, read_labelled
+from .evaluation.feature_cache import FeatureCache
+from .evaluation.linear_heads import LinearHeads, cross_entropies, held_out_mask
+from .evaluation.pretrained_encoder import REPRESENTATION, PretrainedEncoder
+from .evaluation.top_accuracy import TopAccuracy
+from .training.optimization import OptimizerSettings, ScheduleName
 
 LEARNING_RATES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
 
 
-class LinearEvaluator(pl.LightningModule):
+class LinearEvaluator(RebuildableLightningModule):
     """Linear classification of frozen features: SGD with momentum, cosine schedule, last epoch.
 
     All learning rates are trained at once on the same features, standardised and from heads of
@@ -81,19 +80,7 @@ class LinearEvaluator(pl.LightningModule):
         self.heads: LinearHeads | None = None
         self._cache: FeatureCache | None = None
         self._last: dict[float, float] = {}
-        arguments: dict[str, Any] = {
-            "layer": layer,
-            "learning_rates": self.learning_rates,
-            "momentum": momentum,
-            "weight_decay": weight_decay,
-            "schedule": schedule,
-            "warmup_epochs": warmup_epochs,
-            "augment": augment,
-            "held_out": held_out,
-            "num_classes": num_classes,
-            "seed": seed,
-        }
-        keep_recipe(self, backbone, self.encoder.network, arguments)
+        self.keep_constructor_config(backbone=self.encoder.source)
 
     def forward(self, image: Tensor) -> Tensor:
         """Frozen features of images ``[N, C, H, W] -> [N, F]``; features are left as they are."""

@@ -1,29 +1,32 @@
 """MetAug, the LightningModule: contrastive learning via meta feature augmentation."""
 
-from typing import Any, Self
+from typing import Any
 
-import pytorch_lightning as pl
 from torch import Tensor, nn
 
-from .batch_forms import Batch, join, read_batch
-from .batch_norm import synchronize_batch_norm
-from .batch_objective import BatchObjective
-from .checks import check_finite, check_precision, check_sizes, check_views
-from .functional_encoder import FunctionalEncoder
-from .generator import AugmentationGenerator
-from .memory_bank import MemoryBank
-from .meta_gradient import MetaGradient, encoder_gradient, meta_gradient, relative_distance
-from .meta_step import MetaStep
+from .checkpoints.rebuildable import RebuildableLightningModule
+from .distributed.batch_norm import synchronize_batch_norm
+from .distributed.processes import Processes, current_processes
+from .meta_gradient import (
+    MetaGradient,
+    MetaStep,
+    encoder_gradient,
+    meta_gradient,
+    relative_distance,
+)
+from .networks.functional_encoder import FunctionalEncoder
 from .objectives import MetAugObjective
-from .optimization import OptimizerSettings, clip_by_norm
-from .processes import Processes, current_processes
-from .random_state import collect_random_states, restore_random_state
-from .recipe import recipe, settings_as_dicts
-from .steps import count_steps
-from .throughput import Throughput
+from .objectives.memory_bank import MemoryBank
+from .objectives.row_blocks import BatchObjective
+from .training.batch_formats import Batch, join, read_batch
+from .training.checks import check_finite, check_precision, check_sizes, check_views
+from .training.optimization import OptimizerSettings, clip_by_norm
+from .training.random_state import collect_random_states, restore_random_state
+from .training.steps import count_steps
+from .training.throughput import Throughput
 
 
-class MetAug(pl.LightningModule):
+class MetAug(RebuildableLightningModule):
     """Trains an encoder by contrast and a generator by how well the encoder does after its step.
 
     Every training step computes the encoder's gradient at theta and the generator's meta-gradient
@@ -49,7 +52,7 @@ class MetAug(pl.LightningModule):
         self,
         encoder: nn.Module,
         objective: MetAugObjective | None = None,
-        generator: AugmentationGenerator | None = None,
+        generator: nn.Module | None = None,
         meta: MetaStep = MetaStep(),  # noqa: B008 - frozen
         encoder_optimizer: OptimizerSettings = OptimizerSettings(),  # noqa: B008 - frozen
         generator_optimizer: OptimizerSettings = OptimizerSettings(  # noqa: B008 - frozen
@@ -68,18 +71,7 @@ class MetAug(pl.LightningModule):
             raise ValueError(
                 f"clip_norm must be greater than 0, got {clip_norm}; null for no limit"
             )
-        self._keep_recipe(
-            encoder=encoder,
-            objective=objective,
-            generator=generator,
-            meta=meta,
-            encoder_optimizer=encoder_optimizer,
-            generator_optimizer=generator_optimizer,
-            memory_bank=memory_bank,
-            accumulate=accumulate,
-            micro_batch_size=micro_batch_size,
-            clip_norm=clip_norm,
-        )
+        self.keep_constructor_config()
         self.automatic_optimization = False
         self.encoder: Any = encoder
         self.objective = MetAugObjective() if objective is None else objective
@@ -117,19 +109,7 @@ class MetAug(pl.LightningModule):
             raise ValueError("generator is null, so there are no augmented features")
         return self.generator(features)
 
-    @classmethod
-    def load_from_checkpoint(cls, checkpoint_path: Any, *args: Any, **replaced: Any) -> Self:
-        """Build the module again; ``replaced`` takes the place of arguments in the checkpoint."""
-        return super().load_from_checkpoint(checkpoint_path, *args, **settings_as_dicts(replaced))
-
     # Lightning's hooks
-
-    @property
-    def hparams_initial(self) -> Any:
-        """What loggers show: the recipe without the name of the function that follows it."""
-        initial = super().hparams_initial
-        initial.pop("_instantiator", None)
-        return initial
 
     def setup(self, stage: str) -> None:
         """Check the run's settings, size the memory bank, join BatchNorm over processes."""
@@ -266,7 +246,7 @@ class MetAug(pl.LightningModule):
             )
             error = relative_distance(result.generator, reference.generator)
             self.log("train/lookahead_error", error)
-        return result.uphill() if self.objective.adversarial else result
+        return result.for_ascent() if self.objective.adversarial else result
 
     def _step(self, result: MetaGradient) -> None:
         optimizers = self.optimizers()
@@ -323,13 +303,3 @@ class MetAug(pl.LightningModule):
                 "num_instances, and use a generator, encoder or data module that tells num_views"
             )
         bank.allocate(instances, views, self.encoder.feature_dim)
-
-    def _keep_recipe(self, **arguments: Any) -> None:
-        """Keep what LightningCLI needs to build this module again from a checkpoint alone."""
-        kept: dict[str, Any] = {"_instantiator": "pytorch_lightning.cli.instantiate_module"}
-        for name, value in arguments.items():
-            try:
-                kept[name] = recipe(value)
-            except TypeError:  # a module of the user's own: load_from_checkpoint(path, encoder=...)
-                continue
-        self.save_hyperparameters(kept)

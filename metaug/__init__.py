@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from metaug.lightning_tree import use_lightning
+from metaug.lightning_alias import use_lightning
 
 if TYPE_CHECKING:
     from metaug.callbacks import KNNProbe, LinearProbe

@@ -16,8 +16,8 @@ from typing import Any
 import yaml
 
 import metaug
-from metaug.mistakes import explain
-from metaug.shipped import find_config, purpose, shipped_configs
+from metaug.shipped_configs import find_config, purpose, shipped_configs
+from metaug.user_errors import explain
 from metaug.warning_lines import warning_lines
 
 TRAINER_COMMANDS = ("fit", "validate", "test", "predict")

@@ -17,7 +17,8 @@ from pathlib import Path
 
 import torch
 
-from ..machine import describe_machine
+from benchmarks.machine import describe_machine
+
 from .ways import Way, model_ways, view_ways
 
 REPORTS = Path(__file__).parent / "reports"

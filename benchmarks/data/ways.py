@@ -16,7 +16,7 @@ from kornia.augmentation import (
 )
 from lightly.transforms import SimCLRTransform
 from metaug.datamodules import DatasetDataModule, SimCLRViews, TransformViews, read_image
-from metaug.datamodules.seeding import sample_seeds
+from metaug.datamodules.transforms.seeding import sample_seeds
 from PIL import Image
 from torch.utils.data import TensorDataset
 from torchvision.transforms import v2

@@ -19,7 +19,7 @@ import tempfile
 from datetime import date
 from pathlib import Path
 
-from ..machine import describe_machine
+from benchmarks.machine import describe_machine
 
 HERE = Path(__file__).parent
 

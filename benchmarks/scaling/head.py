@@ -7,11 +7,11 @@ from pathlib import Path
 
 import torch
 from metaug.lightning_modules import AugmentationGenerator, MarginRegularization, MetAugObjective
-from metaug.lightning_modules import batch_objective as blocks
-from metaug.lightning_modules.meta_gradient import Head
+from metaug.lightning_modules.meta_gradient.objective_gradients import DifferentiableObjective
+from metaug.lightning_modules.objectives import row_blocks as blocks
 from torch.nn.functional import normalize
 
-from ..memory import PeakMemory
+from benchmarks.memory import PeakMemory
 
 
 def main() -> None:
@@ -27,8 +27,10 @@ def main() -> None:
     def evaluate(instances: int) -> int:
         features = normalize(torch.randn(instances, 2, 128, device=place), dim=-1)
         batch = blocks.BatchObjective(objective, generator, instances, 2)
-        point = Head(batch.inner, list(generator.parameters())).at(features, second_order=True)
-        float(sum(mix.sum() for mix in point.mixed(torch.randn_like(features))))
+        point = DifferentiableObjective(batch.inner, list(generator.parameters())).gradients_at(
+            features, second_order=True
+        )
+        float(sum(mix.sum() for mix in point.mixed_derivative(torch.randn_like(features))))
         return len(batch.blocks)
 
     evaluate(16)

@@ -21,7 +21,7 @@ from metaug.lightning_modules import (
 )
 from torch.utils.data import DataLoader, Dataset
 
-from ..memory import PeakMemory
+from benchmarks.memory import PeakMemory
 
 
 class RandomViews(Dataset):

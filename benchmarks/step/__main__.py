@@ -24,8 +24,9 @@ from pathlib import Path
 
 import torch
 
-from ..machine import describe_machine
-from ..memory import AllocatedMemory, PeakMemory
+from benchmarks.machine import describe_machine
+from benchmarks.memory import AllocatedMemory, PeakMemory
+
 from . import running
 from .contestants import SETTINGS, build
 from .figure import draw

@@ -19,7 +19,7 @@ from metaug.lightning_modules import (
     MetAugObjective,
     OptimizerSettings,
 )
-from metaug.lightning_modules.backbone import timm_backbone
+from metaug.lightning_modules.networks.backbone import timm_backbone
 from torch import Tensor, nn
 
 ENGINES = ("first_order", "lookahead", "lookahead/4", "exact", "exact/4", "higher")

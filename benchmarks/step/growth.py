@@ -27,11 +27,11 @@ from metaug.lightning_modules import (
     MemoryBank,
     MetAugObjective,
 )
-from metaug.lightning_modules.batch_objective import BatchObjective
-from metaug.lightning_modules.meta_gradient import Head
+from metaug.lightning_modules.meta_gradient.objective_gradients import DifferentiableObjective
+from metaug.lightning_modules.objectives.row_blocks import BatchObjective
 from torch.nn.functional import normalize
 
-from ..machine import describe_machine
+from benchmarks.machine import describe_machine
 
 matplotlib.use("agg")
 from matplotlib import pyplot as plt
@@ -97,10 +97,10 @@ def prepare(size: Size) -> Callable[[], None]:
     def step() -> None:
         negatives = None if bank is None else bank.draw(0)
         batch = BatchObjective(objective, generator, size.batch, size.views, negatives, index)
-        head = Head(batch.inner, params)
-        point = head.at(features, second_order=True)
-        head.at(ahead)
-        point.mixed(features - ahead)
+        head = DifferentiableObjective(batch.inner, params)
+        point = head.gradients_at(features, second_order=True)
+        head.gradients_at(ahead)
+        point.mixed_derivative(features - ahead)
         if bank is not None:
             bank.update(features, index)
 

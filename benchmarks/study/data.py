@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from metaug.datamodules import ImageFolderDataModule
 from metaug.datamodules.datamodule import Splits
-from metaug.datamodules.folders import ImageList, list_images
+from metaug.datamodules.sources.folders import ImageList, list_images
 
 
 class StudyData(ImageFolderDataModule):

@@ -20,15 +20,15 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from metaug.callbacks.figures import style
 from metaug.callbacks.generator_monitor import draw_generator
-from metaug.callbacks.history import History
-from metaug.callbacks.representation_statistics import effective_rank, feature_std
-from metaug.lightning_modules import MarginRegularization, MetAug, meta_gradient
-from metaug.lightning_modules.batch_objective import BatchObjective
-from metaug.lightning_modules.functional_encoder import FunctionalEncoder
-from metaug.lightning_modules.meta_gradient import relative_distance
+from metaug.callbacks.plotting.history import History
+from metaug.callbacks.plotting.style import style
+from metaug.callbacks.probing.representation_metrics import effective_rank, feature_std
+from metaug.lightning_modules import MarginRegularization, MetAug
+from metaug.lightning_modules.meta_gradient import meta_gradient, relative_distance
+from metaug.lightning_modules.networks.functional_encoder import FunctionalEncoder
 from metaug.lightning_modules.objectives import PairSet, form_pairs
+from metaug.lightning_modules.objectives.row_blocks import BatchObjective
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 

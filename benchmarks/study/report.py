@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
-from metaug.callbacks.figures import COLOURS, INK, MUTED, style
+from metaug.callbacks.plotting.style import COLOURS, INK, MUTED, style
 
 from .results import Results
 from .rows import Rows

@@ -7,7 +7,7 @@ import pytorch_lightning as pl
 import torch
 import yaml
 from metaug.lightning_modules import Encoder, MetAug, OptimizerSettings
-from metaug.lightning_modules.backbone import timm_backbone
+from metaug.lightning_modules.networks.backbone import timm_backbone
 from pytorch_lightning.cli import instantiate_module
 from torch import nn
 

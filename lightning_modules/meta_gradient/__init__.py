@@ -1,150 +1,23 @@
-"""The meta-gradient: how the generator learns from how well the encoder does after its step."""
+"""The meta-gradient: how the generator learns from how well the encoder does after its step.
 
-from collections.abc import Sequence
-from typing import Literal, get_args
+Below it: nothing but `distributed`. Used by the LightningModules, and by anyone with an encoder and
+an objective of their own.
+"""
 
-from torch import Tensor
-
-from ..processes import Processes
-from .encoding import Encode, Encoding
+from .engines import Engine, check_inner_step, encoder_gradient, meta_gradient
 from .errors import EngineError
-from .exact import exact
-from .first_order import first_order
-from .head import Head, Objective
-from .lookahead import lookahead
+from .meta_step import MetaStep
 from .result import MetaGradient, relative_distance
-from .unrolled import InnerOptimizer, unrolled
-
-Engine = Literal["lookahead", "exact", "higher", "first_order"]
+from .unrolled import InnerOptimizer
 
 __all__ = [
-    "Encoding",
     "Engine",
     "EngineError",
-    "Head",
     "InnerOptimizer",
     "MetaGradient",
+    "MetaStep",
     "check_inner_step",
     "encoder_gradient",
     "meta_gradient",
     "relative_distance",
 ]
-
-
-def check_inner_step(
-    engine: str, inner_lr: float, steps: int = 1, optimizer: str = "sgd", momentum: float = 0.0
-) -> None:
-    """Check that an engine can take the inner steps asked for.
-
-    Args:
-        engine: Name of the engine.
-        inner_lr: alpha.
-        steps: Number of inner steps.
-        optimizer: Name of the inner optimizer.
-        momentum: Momentum of inner SGD.
-
-    Raises:
-        ValueError: If ``inner_lr`` is not positive or a name is unknown.
-        EngineError: If the engine cannot do what is asked; the message names one that can.
-    """
-    for name, value, known in (
-        ("engine", engine, Engine),
-        ("inner_optimizer", optimizer, InnerOptimizer),
-    ):
-        if value not in get_args(known):
-            raise ValueError(
-                f"{name} {value!r} is unknown; use one of {', '.join(get_args(known))}"
-            )
-    if not inner_lr > 0:
-        raise ValueError(
-            f"inner_lr, the look-ahead rate, must be greater than 0, got {inner_lr}; 0.05 is a "
-            "good start, and a generator of null trains without a meta step"
-        )
-    if steps < 1:
-        raise ValueError(f"inner_steps must be at least 1, got {steps}")
-    if engine != "higher" and (steps > 1 or optimizer != "sgd" or momentum):
-        raise EngineError(
-            f"engine {engine!r} looks ahead by one plain SGD step, got inner_steps={steps}, "
-            f"inner_optimizer={optimizer!r}, inner_momentum={momentum}; use engine 'higher'"
-        )
-
-
-def meta_gradient(
-    encode: Encode | Sequence[Encode],
-    encoder_params: Sequence[Tensor],
-    objective: Objective | Sequence[Objective],
-    generator_params: Sequence[Tensor],
-    inner_lr: float,
-    engine: Engine = "exact",
-    *,
-    outer_objective: Objective | Sequence[Objective] | None = None,
-    inner_steps: int = 1,
-    inner_optimizer: InnerOptimizer = "sgd",
-    inner_momentum: float = 0.0,
-    processes: Processes | None = None,
-) -> MetaGradient:
-    """Gradients of one meta step: the encoder's at theta, the generator's through the look-ahead.
-
-    The generator minimises ``J(omega) = L(theta - alpha dL/d theta, omega)`` (MetAug, section 3.4).
-
-    Args:
-        encode: ``encode(params) -> features [n, V, D]``, or several for micro-batches.
-        encoder_params: theta, the parameters that ``encode`` takes.
-        objective: ``objective(features [G, V, D]) -> scalar`` closing over the generator, or
-            several whose sum it is. The encoder minimises it.
-        generator_params: omega, leaves that require grad and that ``objective`` closes over.
-        inner_lr: alpha > 0, the look-ahead rate.
-        engine: ``lookahead``, ``exact``, ``higher`` or ``first_order``.
-        outer_objective: What the generator minimises at the look-ahead; None for ``objective``.
-        inner_steps: Number of inner steps (``higher`` alone does more than 1).
-        inner_optimizer: ``sgd``, or ``adam`` (``higher`` alone).
-        inner_momentum: Momentum of inner SGD (``higher`` alone; it matters from 2 steps on).
-        processes: The processes that share the global batch; None for this one alone.
-
-    Returns:
-        The gradients, without a graph.
-
-    Raises:
-        ValueError: If ``inner_lr`` is not positive or the engine is unknown.
-        EngineError: If the engine cannot do what is asked; the message names one that can.
-    """
-    check_inner_step(engine, inner_lr, inner_steps, inner_optimizer, inner_momentum)
-    encoding = Encoding(encode, encoder_params, processes)
-    inner = Head(objective, generator_params)
-    outer = inner if outer_objective is None else Head(outer_objective, generator_params)
-    if engine == "higher":
-        return unrolled(
-            encoding,
-            inner,
-            outer,
-            inner_lr,
-            steps=inner_steps,
-            optimizer=inner_optimizer,
-            momentum=inner_momentum,
-        )
-    engines = {"lookahead": lookahead, "exact": exact, "first_order": first_order}
-    return engines[engine](encoding, inner, outer, inner_lr)
-
-
-def encoder_gradient(
-    encode: Encode | Sequence[Encode],
-    encoder_params: Sequence[Tensor],
-    objective: Objective | Sequence[Objective],
-    *,
-    processes: Processes | None = None,
-) -> MetaGradient:
-    """The encoder's gradient alone: a plain contrastive step, no look-ahead.
-
-    Args:
-        encode: As in :func:`meta_gradient`.
-        encoder_params: theta.
-        objective: As in :func:`meta_gradient`.
-        processes: As in :func:`meta_gradient`.
-
-    Returns:
-        The gradients; those of the generator are empty lists.
-    """
-    encoding = Encoding(encode, encoder_params, processes)
-    features, pullback = encoding.linearize(encoding.params)
-    point = Head(objective, []).at(features)
-    return MetaGradient(pullback(point.features), [], point.loss, [], features)

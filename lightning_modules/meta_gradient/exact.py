@@ -1,11 +1,16 @@
 """Engine ``exact``: the tangent by forward-mode AD, v by a backward pass at the look-ahead."""
 
-from .encoding import Encoding, stepped
-from .head import Head
+from .encoder_passes import EncoderPasses, subtract_scaled
+from .objective_gradients import DifferentiableObjective
 from .result import MetaGradient
 
 
-def exact(encoding: Encoding, inner: Head, outer: Head, inner_lr: float) -> MetaGradient:
+def exact(
+    passes: EncoderPasses,
+    inner: DifferentiableObjective,
+    outer: DifferentiableObjective,
+    inner_lr: float,
+) -> MetaGradient:
     """The meta-gradient to rounding, without a second derivative through the encoder.
 
     ``dJ = dL/d omega (theta-hat, omega) - alpha * d<J f . v, dL/dZ>/d omega`` with
@@ -13,24 +18,24 @@ def exact(encoding: Encoding, inner: Head, outer: Head, inner_lr: float) -> Meta
     derivatives.
 
     Args:
-        encoding: The encoder.
-        inner: The encoder's objective as a head.
-        outer: The generator's objective as a head; the same object if it is the same.
+        passes: The encoder.
+        inner: The encoder's objective.
+        outer: The generator's objective; the same object if it is the same.
         inner_lr: alpha, the look-ahead rate.
     """
-    features, pullback = encoding.linearize(encoding.params, tangent_follows=True)
-    point = inner.at(features, second_order=True)
-    plain = point if outer is inner else outer.at(features)
-    gradient = pullback(point.features)
-    ahead, pullback_ahead = encoding.linearize(stepped(encoding.params, gradient, inner_lr))
-    point_ahead = outer.at(ahead)
-    direction = pullback_ahead(point_ahead.features)
+    features, pullback = passes.linearize(passes.params, tangent_follows=True)
+    point = inner.gradients_at(features, second_order=True)
+    plain = point if outer is inner else outer.gradients_at(features)
+    gradient = pullback(point.grad_features)
+    ahead, pullback_ahead = passes.linearize(subtract_scaled(passes.params, gradient, inner_lr))
+    point_ahead = outer.gradients_at(ahead)
+    direction = pullback_ahead(point_ahead.grad_features)
     del pullback_ahead  # and with it the look-ahead parameters
-    mixed = point.mixed(encoding.tangent(encoding.params, direction))
+    mixed = point.mixed_derivative(passes.tangent(passes.params, direction))
     return MetaGradient(
         encoder=gradient,
-        generator=stepped(point_ahead.generator, mixed, inner_lr),
+        generator=subtract_scaled(point_ahead.grad_generator, mixed, inner_lr),
         loss=point.loss,
-        plain_generator=plain.generator,
+        plain_generator=plain.grad_generator,
         features=features,
     )

@@ -1,11 +1,16 @@
 """Engine ``lookahead``: the tangent by the difference that the look-ahead forward leaves anyway."""
 
-from .encoding import Encoding, stepped
-from .head import Head
+from .encoder_passes import EncoderPasses, subtract_scaled
+from .objective_gradients import DifferentiableObjective
 from .result import MetaGradient
 
 
-def lookahead(encoding: Encoding, inner: Head, outer: Head, inner_lr: float) -> MetaGradient:
+def lookahead(
+    passes: EncoderPasses,
+    inner: DifferentiableObjective,
+    outer: DifferentiableObjective,
+    inner_lr: float,
+) -> MetaGradient:
     """Meta-gradient with ``Z-dot ~ (Z - f(theta - alpha g)) / alpha`` and ``v ~ g``.
 
     Costs 4 encoder forwards (a plain contrastive step costs 3) and needs neither forward-mode nor
@@ -13,22 +18,22 @@ def lookahead(encoding: Encoding, inner: Head, outer: Head, inner_lr: float) -> 
     they differ, v ~ g neglects the part of v that the outer objective adds.
 
     Args:
-        encoding: The encoder.
-        inner: The encoder's objective as a head.
-        outer: The generator's objective as a head; the same object if it is the same.
+        passes: The encoder.
+        inner: The encoder's objective.
+        outer: The generator's objective; the same object if it is the same.
         inner_lr: alpha, the look-ahead rate.
     """
-    features, pullback = encoding.linearize(encoding.params)
-    point = inner.at(features, second_order=True)
-    plain = point if outer is inner else outer.at(features)
-    gradient = pullback(point.features)
-    ahead = encoding.forward(stepped(encoding.params, gradient, inner_lr))
-    direct = outer.at(ahead).generator
-    mixed = point.mixed((features - ahead) / inner_lr)
+    features, pullback = passes.linearize(passes.params)
+    point = inner.gradients_at(features, second_order=True)
+    plain = point if outer is inner else outer.gradients_at(features)
+    gradient = pullback(point.grad_features)
+    ahead = passes.forward(subtract_scaled(passes.params, gradient, inner_lr))
+    direct = outer.gradients_at(ahead).grad_generator
+    mixed = point.mixed_derivative((features - ahead) / inner_lr)
     return MetaGradient(
         encoder=gradient,
-        generator=stepped(direct, mixed, inner_lr),
+        generator=subtract_scaled(direct, mixed, inner_lr),
         loss=point.loss,
-        plain_generator=plain.generator,
+        plain_generator=plain.grad_generator,
         features=features,
     )

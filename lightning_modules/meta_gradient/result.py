@@ -28,8 +28,8 @@ class MetaGradient(NamedTuple):
         """Relative distance between the meta-gradient and the plain gradient of the generator."""
         return relative_distance(self.generator, self.plain_generator)
 
-    def uphill(self) -> "MetaGradient":
-        """For a generator that maximises: its gradients with the opposite sign."""
+    def for_ascent(self) -> "MetaGradient":
+        """For a generator that maximizes: its gradients with the opposite sign."""
         return self._replace(
             generator=[-each for each in self.generator],
             plain_generator=[-each for each in self.plain_generator],

@@ -1,25 +1,25 @@
 """Engine ``higher``: unrolled inner steps by the library of that name; the reference."""
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from .encoding import Encoding, filled, not_compiled
+from .encoder_passes import EncoderPasses, not_compiled
 from .errors import EngineError, explained, refuse_once_differentiable
-from .head import Head
+from .objective_gradients import DifferentiableObjective, Objective, gradients
 from .result import MetaGradient
 
 InnerOptimizer = Literal["sgd", "adam"]
 
 
 def unrolled(
-    encoding: Encoding,
-    inner: Head,
-    outer: Head,
+    passes: EncoderPasses,
+    inner: DifferentiableObjective,
+    outer: DifferentiableObjective,
     inner_lr: float,
     *,
     steps: int = 1,
@@ -32,9 +32,9 @@ def unrolled(
     must have second derivatives.
 
     Args:
-        encoding: The encoder, in one piece and one process.
-        inner: The encoder's objective as a head.
-        outer: The generator's objective as a head; the same object if it is the same.
+        passes: The encoder, whole and on one process.
+        inner: The encoder's objective.
+        outer: The generator's objective; the same object if it is the same.
         inner_lr: The inner optimizer's learning rate.
         steps: Number of inner steps, >= 1.
         optimizer: ``sgd`` or ``adam``.
@@ -44,18 +44,18 @@ def unrolled(
         EngineError: On several processes or micro-batches, or if the encoder has no second
             derivatives.
     """
-    if encoding.processes.count > 1 or len(encoding.pieces) > 1:
+    if passes.processes.count > 1 or len(passes.micro_batches) > 1:
         raise EngineError(
-            f"engine 'higher' unrolls one process and one piece at a time, got "
-            f"{encoding.processes.count} processes and {len(encoding.pieces)} micro-batches; "
+            f"engine 'higher' unrolls one process and one whole batch, got "
+            f"{passes.processes.count} processes and {len(passes.micro_batches)} micro-batches; "
             "use engine 'exact', which gives the same gradient"
         )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # higher imports modules that newer torch deprecates
         import higher
 
-    encode = encoding.pieces[0]
-    fast = [param.detach().clone().requires_grad_() for param in encoding.params]
+    encode = passes.micro_batches[0]
+    fast = [param.detach().clone().requires_grad_() for param in passes.params]
     base: torch.optim.Optimizer
     if optimizer == "adam":
         base = torch.optim.Adam(fast, lr=inner_lr)
@@ -70,20 +70,24 @@ def unrolled(
         torch.enable_grad(),
     ):
         features = encode(fast)
-        loss = _total(inner.parts, features)
-        plain_loss = loss if outer is inner else _total(outer.parts, features)
-        plain = _gradient(plain_loss, inner.generator_params)
+        loss = _total(inner.blocks, features)
+        plain_loss = loss if outer is inner else _total(outer.blocks, features)
+        plain = gradients(plain_loss, inner.generator_params, retain_graph=True)
         captured: list[Tensor] = []
 
         def capture(grads: Sequence[Tensor | None]) -> Sequence[Tensor | None]:
-            refuse_once_differentiable(grads := filled(grads, fast))
+            grads = [
+                torch.zeros_like(param) if grad is None else grad
+                for grad, param in zip(grads, fast, strict=True)
+            ]
+            refuse_once_differentiable(grads)
             captured.extend(grad.detach() for grad in grads)
             return grads
 
         params = list(unroll.step(loss, params=fast, grad_callback=capture))
         for _ in range(steps - 1):
-            params = list(unroll.step(_total(inner.parts, encode(params)), params=params))
-        meta = _gradient(_total(outer.parts, encode(params)), inner.generator_params)
+            params = list(unroll.step(_total(inner.blocks, encode(params)), params=params))
+        meta = gradients(_total(outer.blocks, encode(params)), inner.generator_params)
     return MetaGradient(
         encoder=captured,
         generator=meta,
@@ -93,15 +97,5 @@ def unrolled(
     )
 
 
-def _total(parts: Sequence[Callable[[Tensor], Tensor]], features: Tensor) -> Tensor:
-    return torch.stack([part(features) for part in parts]).sum()
-
-
-def _gradient(loss: Tensor, params: list[Tensor]) -> list[Tensor]:
-    if not loss.requires_grad or not params:
-        return [torch.zeros_like(param) for param in params]
-    grads = torch.autograd.grad(loss, params, retain_graph=True, allow_unused=True)
-    return [
-        torch.zeros_like(param) if grad is None else grad.detach()
-        for grad, param in zip(grads, params, strict=True)
-    ]
+def _total(blocks: Sequence[Objective], features: Tensor) -> Tensor:
+    return torch.stack([block(features) for block in blocks]).sum()

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from ..recipe import Rebuildable
+from ..checkpoints.rebuildable import Rebuildable
 from .pairs import PairSet, check_similarities
 
 

@@ -5,7 +5,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from ..recipe import Rebuildable
+from ..checkpoints.rebuildable import Rebuildable
 from .pairs import PairSet, check_similarities
 
 MarginKind = Literal["large", "small", "mean"]

@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple, get_args
 import torch
 from torch import Tensor, nn
 
-from ..recipe import Rebuildable
+from ..checkpoints.rebuildable import Rebuildable
 from .margin import MarginRegularization
 from .oucl import OUCL
 from .pairs import Negatives, PairSet, form_pairs

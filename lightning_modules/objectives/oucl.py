@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ..recipe import Rebuildable
+from ..checkpoints.rebuildable import Rebuildable
 from .pairs import PairSet, check_similarities
 
 

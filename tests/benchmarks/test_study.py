@@ -8,7 +8,7 @@ import sys
 import pytest
 import torch
 import yaml
-from metaug.datamodules.folders import ImageList, list_images
+from metaug.datamodules.sources.folders import ImageList, list_images
 from PIL import Image
 from torch.nn import functional
 
@@ -19,8 +19,7 @@ from benchmarks.study.report import by_row, comparisons, table
 from benchmarks.study.results import Results
 from benchmarks.study.rows import HERE, Rows, build, merge
 from benchmarks.study.training import Budget
-
-from ..configs import tiny_data
+from tests.configs import tiny_data
 
 pytestmark = pytest.mark.filterwarnings("default")  # a user's run, whose warnings are not errors
 

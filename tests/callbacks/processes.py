@@ -22,8 +22,8 @@ from metaug.callbacks import (
     knn_predict,
     knn_predict_grid,
 )
-from metaug.callbacks.distributed import gather_rows, rank, world_size
-from metaug.callbacks.features import pool
+from metaug.lightning_modules.distributed.collectives import gather_rows, rank, world_size
+from metaug.lightning_modules.evaluation.features import pool
 from torch.utils.data import Subset
 
 from tests.callbacks.tiny import (

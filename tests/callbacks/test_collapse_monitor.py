@@ -2,7 +2,7 @@ import pytest
 import torch
 from metaug.callbacks import CollapseMonitor, alignment, effective_rank, feature_std, uniformity
 
-from .test_probe import VALIDATION, fit
+from .probing.test_probe import VALIDATION, fit
 from .tiny import ValidatedModule, loader, quiet_trainer, tiny_module
 
 

@@ -6,10 +6,10 @@ import timm
 import torch
 from metaug.callbacks import Export, KNNProbe, LinearProbe, export_backbone
 from metaug.lightning_modules import Encoder
-from metaug.lightning_modules.exported_backbone import read_exported
+from metaug.lightning_modules.networks.exported_backbone import read_exported
 from torch import nn
 
-from .test_probe import fit, probes
+from .probing.test_probe import fit, probes
 from .test_with_metaug import fit as fit_metaug
 
 

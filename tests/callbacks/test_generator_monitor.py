@@ -5,7 +5,7 @@ from metaug.callbacks import GeneratorMonitor
 from metaug.callbacks.generator_monitor import similarities
 from metaug.lightning_modules.objectives.pairs import form_pairs
 
-from .test_probe import fit
+from .probing.test_probe import fit
 from .test_with_metaug import fit as fit_metaug
 from .test_with_metaug import small_metaug
 

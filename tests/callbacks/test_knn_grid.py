@@ -2,10 +2,11 @@ import re
 
 import pytest
 import torch
-from metaug.callbacks import KNNGrid, KNNProbe, knn_predict_grid, neighbours
+from metaug.callbacks import KNNGrid, KNNProbe, knn_predict_grid
+from metaug.callbacks.probing import neighbours
 
-from .test_knn import brute_force, random_features
-from .test_probe import TRAIN, fit
+from .probing.test_knn import brute_force, random_features
+from .probing.test_probe import TRAIN, fit
 from .tiny import TinyModule, digits, loader
 
 VOTES = [(k, temperature) for k in (1, 5, 60, 200) for temperature in (0.07, 1.0)]

@@ -4,7 +4,7 @@ import pytest
 from metaug.callbacks import FeatureMap, Report, Summary, TrainingCurves
 from metaug.callbacks.report import html_table, render
 
-from .test_probe import fit, probes
+from .probing.test_probe import fit, probes
 from .test_with_metaug import fit as fit_metaug
 from .tiny import quiet_trainer
 
@@ -49,7 +49,7 @@ def test_a_trial_leaves_no_page(tmp_path, trial):
 
 
 def test_validation_on_its_own_writes_a_page(tmp_path):
-    from .test_probe import VALIDATION
+    from .probing.test_probe import VALIDATION
     from .tiny import loader, tiny_module
 
     trainer = quiet_trainer(tmp_path, callbacks=[*probes(), Report(title="just looking")])

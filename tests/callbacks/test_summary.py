@@ -6,7 +6,7 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import CSVLogger
 from rich.console import Console
 
-from .test_probe import TRAIN, VALIDATION, fit, probes
+from .probing.test_probe import TRAIN, VALIDATION, fit, probes
 from .tiny import digits, loader, quiet_trainer, tiny_module
 
 

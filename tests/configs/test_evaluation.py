@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from metaug.cli import main
-from metaug.shipped import shipped_configs
+from metaug.shipped_configs import shipped_configs
 
 from . import tiny_data
 from .test_shipped_configs import EVALUATIONS, SMALL, resulting_config

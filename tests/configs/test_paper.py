@@ -8,7 +8,7 @@ import torch
 import yaml
 
 from metaug.cli import main
-from metaug.shipped import shipped_configs
+from metaug.shipped_configs import shipped_configs
 
 from . import tiny_data
 

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from metaug.cli import main
-from metaug.shipped import shipped_configs
+from metaug.shipped_configs import shipped_configs
 
 from . import tiny_data
 
@@ -81,7 +81,7 @@ def test_papers_form_takes_the_adversary_back(capsys):
     base = resulting_config(words, capsys)
     words += ["--config", "adversarial.yaml"]
     opposed = resulting_config(words, capsys)["model"]["init_args"]
-    assert opposed["generator"]["init_args"]["centred"]
+    assert opposed["generator"]["init_args"]["centered"]
     assert opposed["objective"]["init_args"]["adversarial"]
     assert resulting_config([*words, "--config", "papers_form.yaml"], capsys) == base
 

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from metaug.cli import main
-from metaug.shipped import shipped_configs
+from metaug.shipped_configs import shipped_configs
 
 from . import tiny_data
 from .test_shipped_configs import SMALL

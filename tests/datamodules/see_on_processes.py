@@ -8,7 +8,7 @@ from pathlib import Path
 import pytorch_lightning as pl
 import torch
 from metaug.datamodules import InMemorySource, MultiViewDataModule, Splits
-from metaug.datamodules.source import SubsetSource
+from metaug.datamodules.sources.image_source import SubsetSource
 from pytorch_lightning.callbacks import Callback
 
 

@@ -10,7 +10,7 @@ from metaug.datamodules import (
     TransformViews,
 )
 from metaug.datamodules.datamodule import Splits
-from metaug.datamodules.source import InMemorySource
+from metaug.datamodules.sources.image_source import InMemorySource
 
 
 def test_what_the_loaders_yield(toy):

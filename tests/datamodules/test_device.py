@@ -3,7 +3,7 @@
 import pytest
 import torch
 from metaug.datamodules import ColorSpaceViews, DigitViews, MultiCropViews, SimCLRViews
-from metaug.datamodules.seeding import sample_seeds
+from metaug.datamodules.transforms.seeding import sample_seeds
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 VIEWS = {
@@ -41,7 +41,7 @@ def test_the_device_path_gives_the_views_of_the_workers(monkeypatch, name, edge,
     images = images.to(torch.uint8)
     seeds = sample_seeds(0, 0, torch.arange(40))
     here = bound(name, size)(images, seeds)
-    for module in ("color", "geometry", "texture", "views"):
+    for module in ("transforms.color", "transforms.geometry", "transforms.texture", "views.base"):
         monkeypatch.setattr(f"metaug.datamodules.{module}.on_cpu", lambda tensor: False)
     there = bound(name, size)(images, seeds)
     for a, b in zip(here, there, strict=True):

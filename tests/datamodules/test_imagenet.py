@@ -2,7 +2,7 @@ import re
 
 import pytest
 from metaug.datamodules import ImageFolderDataModule, ImageNet100DataModule, ImageNetDataModule
-from metaug.datamodules.folders import read_class_list
+from metaug.datamodules.sources.folders import read_class_list
 
 
 def test_shipped_list():

@@ -15,9 +15,8 @@ import pytorch_lightning as pl
 import yaml
 
 from metaug.cli import TRAINER_COMMANDS, main
-from metaug.shipped import find_config
-
-from ..configs import tiny_data
+from metaug.shipped_configs import find_config
+from tests.configs import tiny_data
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -9,8 +9,8 @@ import pytorch_lightning as pl
 import torch
 from metaug.datamodules import DigitsDataModule, LabelledDataModule, SmallMotion
 from metaug.lightning_modules import Encoder, LinearEvaluator, PretrainedEncoder
-from metaug.lightning_modules.feature_batches import FeatureBatches, encode_all
-from metaug.lightning_modules.linear_heads import held_out_mask
+from metaug.lightning_modules.evaluation.feature_batches import FeatureBatches, encode_all
+from metaug.lightning_modules.evaluation.linear_heads import held_out_mask
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler

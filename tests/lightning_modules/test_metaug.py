@@ -14,9 +14,9 @@ from metaug.lightning_modules import (
     MetAugObjective,
     OptimizerSettings,
     PerViewEncoder,
-    meta_gradient,
 )
-from metaug.lightning_modules.functional_encoder import FunctionalEncoder
+from metaug.lightning_modules.meta_gradient import meta_gradient
+from metaug.lightning_modules.networks.functional_encoder import FunctionalEncoder
 from torch import nn
 
 from .objectives.loops import nt_xent

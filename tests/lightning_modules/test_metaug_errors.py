@@ -13,7 +13,7 @@ from metaug.lightning_modules import (
     NonFiniteLossError,
     PerViewEncoder,
 )
-from metaug.lightning_modules.checks import check_precision
+from metaug.lightning_modules.training.checks import check_precision
 from pytorch_lightning.callbacks import ModelCheckpoint
 from torch.nn.utils.parametrizations import weight_norm
 from torch.utils.data import DataLoader

@@ -5,7 +5,7 @@ import pytest
 
 import metaug
 from metaug.cli import configs_first, main
-from metaug.shipped import shipped_configs
+from metaug.shipped_configs import shipped_configs
 
 DIGITS = str(shipped_configs()["digits.yaml"])
 

@@ -6,8 +6,7 @@ import sys
 import warnings
 
 from metaug.warning_lines import warning_lines
-
-from ..configs import tiny_data
+from tests.configs import tiny_data
 
 QUIET = [
     "--trainer.max_epochs=1",

@@ -10,7 +10,7 @@ from metaug.lightning_modules import (
     MarginRegularization,
     MetAugObjective,
 )
-from metaug.lightning_modules.functional_encoder import FunctionalEncoder
+from metaug.lightning_modules.networks.functional_encoder import FunctionalEncoder
 from torch import Tensor, nn
 
 RESNET = {

@@ -2,8 +2,7 @@
 
 import pytest
 import torch
-from metaug.lightning_modules import meta_gradient
-from metaug.lightning_modules.meta_gradient import encoder_gradient
+from metaug.lightning_modules.meta_gradient import encoder_gradient, meta_gradient
 from torch.func import functional_call
 
 from .problems import problem, relative, rerun

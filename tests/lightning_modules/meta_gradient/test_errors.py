@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from metaug.lightning_modules import EngineError, meta_gradient
+from metaug.lightning_modules.meta_gradient import EngineError, meta_gradient
 from metaug.lightning_modules.meta_gradient.errors import explained
 from torch.nn.utils.parametrizations import spectral_norm, weight_norm
 

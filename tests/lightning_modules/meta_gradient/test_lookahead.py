@@ -9,9 +9,9 @@ from metaug.lightning_modules import (
     Encoder,
     MarginRegularization,
     MetAugObjective,
-    meta_gradient,
 )
-from metaug.lightning_modules.functional_encoder import FunctionalEncoder
+from metaug.lightning_modules.meta_gradient import meta_gradient
+from metaug.lightning_modules.networks.functional_encoder import FunctionalEncoder
 from sklearn.datasets import load_digits
 from torch import nn
 

@@ -1,0 +1,1 @@
+"""The files of a run: where they go, exports, the model card, tables and the HTML page."""

@@ -1,0 +1,1 @@
+"""What probes and monitors are made of: when they evaluate, what they look at, how they score."""

@@ -1,0 +1,130 @@
+"""Weighted nearest-neighbour classification of representations, exact on any number of processes.
+
+Shapes: `Q` queries, `F` features, `k` neighbours.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from metaug.lightning_modules.evaluation.features import Features
+from torch import Tensor
+
+from .neighbours import Metric, Neighbours, search
+
+
+def vote(
+    neighbours: Neighbours, num_classes: int, temperature: float, metric: Metric = "cosine"
+) -> Tensor:
+    """Predicted class `[Q]`: each neighbour votes with weight exp(s / T), or 1 / distance.
+
+    Args:
+        neighbours: `[Q, k]` similarities and labels in `0 .. num_classes - 1`.
+        num_classes: number of classes.
+        temperature: T of the cosine vote; the Euclidean vote, 1 / distance, has none.
+        metric: what the similarities are.
+
+    Returns:
+        The class with most votes; of tied classes the smallest.
+    """
+    closeness = neighbours.similarity
+    if metric == "cosine":
+        weight = ((closeness - closeness.amax(1, keepdim=True)) / temperature).exp()
+    else:
+        weight = 1 / (1e-6 - closeness)
+        weight = weight / weight.amax(1, keepdim=True)
+    votes = weight.new_zeros(len(closeness), num_classes).scatter_add_(1, neighbours.label, weight)
+    votes = (votes * 2.0**32).round()
+    classes = torch.arange(num_classes, device=votes.device).expand_as(votes)
+    winners = votes == votes.amax(1, keepdim=True)
+    return classes.where(winners, num_classes).amin(1)
+
+
+def check_votes(votes: Sequence[tuple[int, float]]) -> None:
+    """Refuse a k below 1, a temperature that is not above 0.
+
+    Args:
+        votes: pairs of k and temperature.
+
+    Raises:
+        ValueError: for the first such pair.
+    """
+    for k, temperature in votes:
+        if k < 1:
+            raise ValueError(f"k={k} neighbours cannot vote; use k >= 1.")
+        if temperature <= 0:
+            raise ValueError(f"temperature={temperature} must be above 0.")
+
+
+def knn_predict_grid(
+    queries: Tensor,
+    bank: Features,
+    num_classes: int,
+    votes: Sequence[tuple[int, float]],
+    *,
+    metric: Metric = "cosine",
+    query_chunk: int = 512,
+    bank_chunk: int = 8192,
+) -> list[Tensor]:
+    """What `knn_predict` predicts for several k and temperatures, by one search of the bank.
+
+    Args:
+        queries: `[Q, F]`, this process's queries.
+        bank: this process's bank; every image of it has a label.
+        num_classes: number of classes over all processes.
+        votes: pairs of k and temperature.
+        metric: "cosine" or "euclidean".
+        query_chunk: queries searched at once.
+        bank_chunk: bank images compared at once.
+
+    Returns:
+        Class `[Q]` for this process's queries, for each pair.
+    """
+    check_votes(votes)
+    most = max(k for k, _ in votes)
+    predictions = [[queries.new_zeros(0, dtype=torch.long)] for _ in votes]
+    found = search(queries, bank, most, metric, query_chunk=query_chunk, bank_chunk=bank_chunk)
+    for neighbours in found:
+        in_order = neighbours.closest(most)
+        for (k, temperature), predicted in zip(votes, predictions, strict=True):
+            predicted.append(vote(in_order.first(k), num_classes, temperature, metric))
+    return [torch.cat(predicted) for predicted in predictions]
+
+
+def knn_predict(
+    queries: Tensor,
+    bank: Features,
+    num_classes: int,
+    *,
+    k: int = 200,
+    temperature: float = 0.1,
+    metric: Metric = "cosine",
+    query_chunk: int = 512,
+    bank_chunk: int = 8192,
+) -> Tensor:
+    """Predicted class of each query by a weighted vote of its k nearest in the bank.
+
+    The result does not depend on the number of processes or the chunks, see `search`.
+
+    Args:
+        queries: `[Q, F]`, this process's queries.
+        bank: this process's bank; every image of it has a label.
+        num_classes: number of classes over all processes.
+        k: neighbours that vote; a smaller bank votes as a whole.
+        temperature: of the cosine vote, see `vote`.
+        metric: "cosine" or "euclidean".
+        query_chunk: queries searched at once.
+        bank_chunk: bank images compared at once.
+
+    Returns:
+        Class `[Q]` for this process's queries.
+    """
+    (predicted,) = knn_predict_grid(
+        queries,
+        bank,
+        num_classes,
+        [(k, temperature)],
+        metric=metric,
+        query_chunk=query_chunk,
+        bank_chunk=bank_chunk,
+    )
+    return predicted

@@ -1,0 +1,1 @@
+"""From sources and views to loaders: batches, data sets, samplers, resuming."""

@@ -1,0 +1,149 @@
+"""Data sets for loaders: raw images in, batches out.
+
+Both are read a batch at a time (`__getitems__`), so that a batch costs one pass of vectorised work
+in the process that makes it, not one Python call chain per image.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from ..sources.image_source import UNLABELLED, ImageSource
+from ..transforms.geometry import Images, frame_whole
+from ..transforms.seeding import sample_seeds
+from ..views.base import Views
+from .batch import ImageBatch, LabelledBatch, MultiViewBatch
+from .samplers import AGAIN, ViewKey
+
+Key = ViewKey | tuple[int, int] | int
+
+
+def keep(batch: Any) -> Any:
+    """Leave a batch as it is: the `collate_fn` of data sets that are read a batch at a time."""
+    return batch
+
+
+def read_or_replace(source: ImageSource, index: Tensor) -> tuple[Images, Tensor]:
+    """Read images; in place of an unreadable one, the next that can be read.
+
+    Args:
+        source: Raw images.
+        index: Which ones `[n]`.
+
+    Returns:
+        The images, and the indices of those that were read `[n]`.
+    """
+    images = source.read(index.tolist())
+    unreadable = source.unreadable
+    if unreadable is None or not unreadable[index].any():
+        return images, index
+    index = index.clone()
+    for place in unreadable[index].nonzero()[:, 0].tolist():
+        while unreadable[index[place]]:
+            if unreadable.all():
+                raise ValueError(f"None of the {len(source)} images can be read.")
+            index[place] = (index[place] + 1) % len(source)
+            images[place] = source.read([int(index[place])])[0]
+            unreadable = source.unreadable
+            assert unreadable is not None
+    return images, index
+
+
+class MultiViewDataset(Dataset):
+    """Random views of the images of a source.
+
+    The views of an image depend on the seed, the epoch and the image's index, and on nothing else.
+
+    Args:
+        source: Raw images.
+        views: Makes the views.
+        seed: Seed of the views.
+        raw: Give the images untouched, with their seeds, for views that are made on the device;
+            they must be of one size.
+    """
+
+    def __init__(
+        self,
+        source: ImageSource,
+        views: Views,
+        *,
+        seed: int = 0,
+        raw: bool = False,
+    ) -> None:
+        self.source = source
+        self.views = views
+        self.seed = seed
+        self.raw = raw
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def __getitems__(self, keys: Sequence[Key]) -> MultiViewBatch | ImageBatch:
+        """A batch.
+
+        Args:
+            keys: Pairs (epoch, index); a bare index means epoch 0.
+        """
+        pairs = [(0, key) if isinstance(key, int) else key for key in keys]
+        epoch, index = torch.tensor(pairs, dtype=torch.int64).unbind(1)
+        images, index = read_or_replace(self.source, index)
+        seeds = sample_seeds(self.seed, epoch, index)
+        target = self.source.targets[index]
+        if self.raw:
+            assert isinstance(images, Tensor)
+            return ImageBatch(images, target, index, seeds)
+        return MultiViewBatch(self.views(images, seeds), target, index)
+
+    def __getitem__(self, key: Key) -> tuple[list[Tensor], Tensor, Tensor]:
+        """The views, the target and the index of one image."""
+        epoch, wanted = (0, key) if isinstance(key, int) else key
+        images, index = read_or_replace(self.source, torch.tensor([wanted]))
+        views = self.views(images, sample_seeds(self.seed, epoch, index))
+        return [view[0] for view in views], self.source.targets[index[0]], index[0]
+
+
+class EvaluationDataset(Dataset):
+    """The images of a source under the evaluation transform.
+
+    Args:
+        source: Raw images.
+        views: Whose evaluation transform to use.
+        size: Edge of the images in pixels.
+        index: Index to report for every image `[N]`; default: its place in the source.
+    """
+
+    def __init__(
+        self, source: ImageSource, views: Views, size: int, *, index: Tensor | None = None
+    ) -> None:
+        self.source = source
+        self.views = views
+        self.size = size
+        self.index = torch.arange(len(source)) if index is None else index
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def __getitems__(self, indices: Sequence[int]) -> LabelledBatch:
+        """A batch, without the images that cannot be read; `AGAIN` is image 0 without a label."""
+        keys = torch.tensor(indices, dtype=torch.int64)
+        again = keys == AGAIN
+        index = keys.masked_fill(again, 0)
+        images = self.views.evaluate(self.source.read(index.tolist()), self.size)
+        target = self.source.targets[index].masked_fill(again, UNLABELLED)
+        unreadable = self.source.unreadable
+        if unreadable is not None and unreadable[index].any():
+            good = ~unreadable[index]
+            images, index, target = images[good], index[good], target[good]
+        return LabelledBatch(images, target, self.index[index])
+
+    def __getitem__(self, index: int) -> LabelledBatch:
+        """One image, its target and its index."""
+        batch = self.__getitems__([index])
+        return LabelledBatch(batch.image[0], batch.target[0], batch.index[0])
+
+    def picture(self, index: int) -> Tensor:
+        """An image `[C, H, W]` in [0, 1], as a person would look at it."""
+        return frame_whole(self.source.read([index]), self.size)[0]

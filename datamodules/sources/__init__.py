@@ -1,0 +1,1 @@
+"""Where raw images come from: memory, files, folders, data sets of other libraries."""

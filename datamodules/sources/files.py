@@ -1,0 +1,82 @@
+"""A source of image files, decoded when they are asked for."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from .decode import UnreadableImageError, read_image
+from .image_source import UNLABELLED
+
+OnError = Literal["raise", "skip"]
+
+
+class FileSource:
+    """Image files, decoded each time they are read.
+
+    Args:
+        paths: The files.
+        targets: Class of every image `[N]`; -1 where there is no label. Default: no labels.
+        class_names: Name of every class.
+        channels: 3 for RGB, 1 for gray.
+        on_error: `raise` stops at an unreadable image and names it; `skip` goes on without it.
+    """
+
+    uniform = False
+
+    def __init__(
+        self,
+        paths: Sequence[str | Path],
+        targets: Tensor | None = None,
+        class_names: Sequence[str] = (),
+        *,
+        channels: int = 3,
+        on_error: OnError = "raise",
+    ) -> None:
+        if on_error not in ("raise", "skip"):
+            raise ValueError(f"on_error={on_error!r}, but it must be 'raise' or 'skip'.")
+        self.paths = [str(path) for path in paths]
+        if targets is None:
+            targets = torch.full((len(self.paths),), UNLABELLED)
+        self.targets = targets.to(torch.int64)
+        self.class_names = list(class_names)
+        self.channels = channels
+        self.on_error = on_error
+        # in shared memory, so that what a worker skips is known to all
+        flags = torch.zeros(len(self.paths), dtype=torch.bool).share_memory_()
+        self.unreadable: Tensor | None = flags if on_error == "skip" else None
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def read(self, indices: Sequence[int]) -> list[Tensor]:
+        """Images, a list of `[C, H, W]`, uint8."""
+        return [self._read_one(index) for index in indices]
+
+    def _read_one(self, index: int) -> Tensor:
+        try:
+            return read_image(self.paths[index], self.channels)
+        except (UnreadableImageError, FileNotFoundError):
+            if self.unreadable is None:
+                raise
+            self.unreadable[index] = True
+            return torch.zeros(self.channels, 1, 1, dtype=torch.uint8)
+
+    def name(self, index: int) -> str:
+        """The file."""
+        return self.paths[index]
+
+    def one_size(self, probes: int = 64) -> tuple[int, int] | None:
+        """Height and width when all of some files, spread over the source, have the same."""
+        step = max(1, len(self) // probes)
+        sizes = set()
+        for path in self.paths[::step]:
+            try:
+                with Image.open(path) as image:
+                    sizes.add((image.height, image.width))
+            except Exception:  # whatever is wrong shows when the file is decoded
+                continue
+        return sizes.pop() if len(sizes) == 1 else None

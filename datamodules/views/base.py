@@ -1,0 +1,194 @@
+"""Views: what turns one image into several random ones."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from copy import copy
+
+import torch
+from torch import Tensor
+
+from ..transforms.color import Change
+from ..transforms.geometry import Framing, Images, frame_whole
+from ..transforms.seeding import Draws, on_cpu
+
+_CHUNK = 1 << 19  # numbers in a piece of a batch that stays in a CPU's cache
+
+
+class Views(ABC):
+    """Makes `num_views` random views of every image of a batch.
+
+    Args:
+        size: Edge of the views in pixels; null takes the data module's `image_size`.
+        mean: Mean of every channel, on images in [0, 1]; null takes the data set's.
+        std: Standard deviation of every channel; null takes the data set's.
+    """
+
+    def __init__(
+        self,
+        *,
+        size: int | None = None,
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
+    ) -> None:
+        self.size = size
+        self.mean = mean
+        self.std = std
+        self._constants: dict[torch.device, Tensor] = {}
+
+    @property
+    @abstractmethod
+    def num_views(self) -> int:
+        """Number of views of an image."""
+
+    @property
+    def in_batches(self) -> bool:
+        """Whether a whole batch is changed at once, so that it can be done on the device."""
+        return True
+
+    def bind(self, *, size: int, mean: Sequence[float], std: Sequence[float]) -> "Views":
+        """A copy in which is filled in what was left to the data module."""
+        bound = copy(self)
+        bound.size = self.size or size
+        bound.mean = mean if self.mean is None else self.mean
+        bound.std = std if self.std is None else self.std
+        bound._constants = {}
+        return bound
+
+    @abstractmethod
+    def __call__(self, images: Images, seeds: Tensor) -> list[Tensor]:
+        """Make the views.
+
+        Args:
+            images: uint8 images, `[N, C, H, W]` or a list of `[C, H, W]` of any sizes.
+            seeds: Seed of every image `[N]`, int64, on the device of the images.
+
+        Returns:
+            One tensor `[N, C, size, size]` per view.
+        """
+
+    def evaluate(self, images: Images, size: int) -> Tensor:
+        """The evaluation transform: the whole image, without randomness, scaled as the views are.
+
+        Args:
+            images: uint8 images, `[N, C, H, W]` or a list of `[C, H, W]` of any sizes.
+            size: Edge of the result.
+
+        Returns:
+            Images `[N, C, size, size]`.
+        """
+        return self.normalize(frame_whole(images, size))
+
+    def normalize(self, images: Tensor) -> Tensor:
+        """Subtract the mean and divide by the standard deviation."""
+        if self.mean is None or self.std is None:
+            return images
+        if images.device not in self._constants:
+            values = torch.tensor([self.mean, self.std])[:, :, None, None]
+            self._constants[images.device] = values.to(images.device)
+        mean, std = self._constants[images.device]
+        return (images - mean).div_(std)
+
+    def show(self, view: Tensor, number: int = 0) -> Tensor:
+        """Turn a view back into a picture.
+
+        Args:
+            view: One view of one image `[C, H, W]`.
+            number: Which of the views it is.
+
+        Returns:
+            The picture `[1 or 3, H, W]` in [0, 1].
+        """
+        if self.mean is None or self.std is None:
+            return view.clamp(0, 1)
+        mean = torch.tensor(self.mean)[:, None, None]
+        std = torch.tensor(self.std)[:, None, None]
+        return (view.cpu() * std + mean).clamp(0, 1)
+
+
+class Recipe:
+    """How one view is made: a framing, then changes.
+
+    Args:
+        framing: Cuts the view out of the image.
+        changes: What happens to it then, in order.
+    """
+
+    def __init__(self, framing: Framing, changes: Sequence[Change] = ()) -> None:
+        self.framing = framing
+        self.changes = list(changes)
+
+    def __call__(self, images: Images, draws: Draws, size: int) -> Tensor:
+        """Make one view `[N, C, size, size]` in [0, 1] of every image."""
+        view = self.framing(images, draws, size)
+        for change in self.changes:
+            view = change(view, draws)
+        return view
+
+
+def check_num_views(num_views: int) -> int:
+    """Refuse fewer than two views."""
+    if num_views < 2:
+        raise ValueError(
+            f"num_views={num_views}, but contrastive learning compares views of the same image: "
+            "set num_views to 2 or more."
+        )
+    return num_views
+
+
+def pieces(images: Images, seeds: Tensor, size: int) -> Iterator[tuple[Images, Tensor]]:
+    """Cut a batch into pieces that fit a CPU's cache; on a device it stays whole."""
+    if len(images) == 0 or not on_cpu(seeds):
+        yield images, seeds
+        return
+    step = max(1, _CHUNK // (images[0].shape[0] * size * size))
+    for start in range(0, len(images), step):
+        yield images[start : start + step], seeds[start : start + step]
+
+
+class RecipeViews(Views):
+    """Views that are made by recipes, each view by its own.
+
+    Args:
+        recipes: One recipe per view, at least two.
+        size: Edge of the views in pixels; null takes the data module's `image_size`.
+        mean: Mean of every channel, on images in [0, 1]; null takes the data set's.
+        std: Standard deviation of every channel; null takes the data set's.
+    """
+
+    def __init__(
+        self,
+        recipes: Sequence[Recipe],
+        *,
+        size: int | None = None,
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
+    ) -> None:
+        super().__init__(size=size, mean=mean, std=std)
+        self.recipes = list(recipes)
+        check_num_views(len(self.recipes))
+
+    @property
+    def num_views(self) -> int:
+        """Number of views of an image."""
+        return len(self.recipes)
+
+    def view_size(self, view: int) -> int:
+        """Edge of a view."""
+        if self.size is None:
+            raise ValueError("size is not set; pass it, or use the views in a data module.")
+        return self.size
+
+    def __call__(self, images: Images, seeds: Tensor) -> list[Tensor]:
+        """Make the views."""
+        views = []
+        for number, recipe in enumerate(self.recipes):
+            size = self.view_size(number)
+            views.append(
+                torch.cat(
+                    [
+                        self.normalize(recipe(some, Draws(some_seeds, number), size))
+                        for some, some_seeds in pieces(images, seeds, size)
+                    ]
+                )
+            )
+        return views

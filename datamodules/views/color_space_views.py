@@ -1,0 +1,98 @@
+"""The paper's own views: the channels of one crop in Lab (or YCbCr), as in CMC."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from ..transforms.color import Change, ColorJitter, Grayscale
+from ..transforms.color_space import CENTER, SPREAD, ColorSpace, from_rgb, to_rgb
+from ..transforms.geometry import Images, RandomCrop, frame_whole
+from ..transforms.seeding import Draws
+from .base import Recipe, Views, check_num_views, pieces
+
+
+class ColorSpaceViews(Views):
+    """Views that are channels of the same crop in another colour space.
+
+    By default the three views of the paper: L, ab and Lab of one random crop, each channel scaled
+    to about [-1, 1]. The evaluation transform gives all three channels, `[N, 3, H, W]`.
+
+    Args:
+        space: `lab` or `ycbcr`.
+        channels: The channels of every view, at least two views.
+        size: Edge of the views in pixels; null takes the data module's `image_size`.
+        crop_scale: Smallest and largest part of the image's area in the crop.
+        flip: Probability of a mirror image.
+        strength: Strength of a colour jitter before the conversion, as in `SimCLRViews`; 0: none.
+        grayscale: Part of the crops that lose their colours before the conversion.
+        crop: `shared` splits one crop into the views; `own` takes a crop of its own for each view.
+    """
+
+    def __init__(
+        self,
+        space: ColorSpace = "lab",
+        channels: Sequence[Sequence[int]] = ((0,), (1, 2), (0, 1, 2)),
+        *,
+        size: int | None = None,
+        crop_scale: tuple[float, float] = (0.2, 1.0),
+        flip: float = 0.5,
+        strength: float = 0.0,
+        grayscale: float = 0.0,
+        crop: Literal["shared", "own"] = "shared",
+    ) -> None:
+        if space not in CENTER:
+            raise ValueError(f"space={space!r}, but it must be 'lab' or 'ycbcr'.")
+        check_num_views(len(channels))
+        for view in channels:
+            if not view or not set(view) <= {0, 1, 2}:
+                raise ValueError(f"channels={channels}, but a view consists of some of 0, 1 and 2.")
+        super().__init__(size=size, mean=CENTER[space], std=SPREAD[space])
+        self.space: ColorSpace = space
+        self.channels = [list(view) for view in channels]
+        self.crop = crop
+        changes: list[Change] = []
+        if strength > 0:
+            changes.append(
+                ColorJitter(0.8 * strength, 0.8 * strength, 0.8 * strength, 0.2 * strength)
+            )
+        if grayscale > 0:
+            changes.append(Grayscale(grayscale))
+        self.recipe = Recipe(RandomCrop(crop_scale, flip=flip), changes)
+
+    @property
+    def num_views(self) -> int:
+        """Number of views of an image."""
+        return len(self.channels)
+
+    def __call__(self, images: Images, seeds: Tensor) -> list[Tensor]:
+        """Make the views, `[N, number of its channels, size, size]` each."""
+        if self.size is None:
+            raise ValueError("size is not set; pass it, or use the views in a data module.")
+        parts: list[list[Tensor]] = [[] for _ in self.channels]
+        for some, some_seeds in pieces(images, seeds, self.size):
+            for number, channels in enumerate(self.channels):
+                if number == 0 or self.crop == "own":
+                    crop = self.recipe(some, Draws(some_seeds, number), self.size)
+                    converted = self.normalize(from_rgb(crop, self.space))
+                parts[number].append(converted[:, channels])
+        return [torch.cat(part) for part in parts]
+
+    def evaluate(self, images: Images, size: int) -> Tensor:
+        """The whole image in the colour space, without randomness, scaled as the views are."""
+        return self.normalize(from_rgb(frame_whole(images, size), self.space))
+
+    def show(self, view: Tensor, number: int = 0) -> Tensor:
+        """Turn a view back into a picture; channels that it lacks are at their middle."""
+        channels = self.channels[number]
+        assert self.mean is not None
+        assert self.std is not None
+        full = torch.tensor(self.mean)[:, None, None].expand(3, *view.shape[1:]).clone()
+        if 0 not in channels and self.space == "lab":
+            full[0] = 65.0
+        if channels == [0]:  # neutral colours
+            full[1:] = 0.0 if self.space == "lab" else 128.0
+        for place, channel in enumerate(channels):
+            full[channel] = view[place].cpu() * self.std[channel] + self.mean[channel]
+        return to_rgb(full[None], self.space)[0]

@@ -1,0 +1,97 @@
+"""Views by transforms of other libraries, one image at a time."""
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from PIL.Image import Image
+from torch import Tensor
+from torchvision.transforms.v2.functional import pil_to_tensor, to_pil_image
+
+from ..transforms.geometry import Images, to_unit
+from .base import Views, check_num_views
+
+
+class TransformViews(Views):
+    """Views by any callable for one image: torchvision, lightly, albumentations or your own.
+
+    Args:
+        transform: Maps a uint8 image tensor `[C, H, W]` to a view, or to a list of views. A view
+            may be a float tensor, which is left as it is, or a uint8 tensor or PIL image, which is
+            scaled and normalised.
+        num_views: How often to call it; null when it returns all views of an image at once,
+            and then they are counted on the first image.
+        as_pil: Pass a PIL image rather than a tensor.
+        size: Edge of the evaluation images in pixels; null takes the data module's `image_size`.
+        mean: Mean of every channel for the evaluation images; null takes the data set's.
+        std: Standard deviation of every channel; null takes the data set's.
+    """
+
+    def __init__(
+        self,
+        transform: Callable[[Any], Any],
+        num_views: int | None = 2,
+        *,
+        as_pil: bool = False,
+        size: int | None = None,
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
+    ) -> None:
+        super().__init__(size=size, mean=mean, std=std)
+        self.transform = transform
+        self.as_pil = as_pil
+        self._repeat = num_views
+        self._num_views = None if num_views is None else check_num_views(num_views)
+
+    @property
+    def num_views(self) -> int:
+        """Number of views of an image."""
+        if self._num_views is None:
+            sample = torch.zeros(3, 32, 32, dtype=torch.uint8)
+            with isolated_random_state():
+                self._num_views = check_num_views(len(self._views_of(sample)))
+        return self._num_views
+
+    @property
+    def in_batches(self) -> bool:
+        """One image at a time."""
+        return False
+
+    def _views_of(self, image: Tensor) -> list[Tensor]:
+        argument: Any = image
+        if self.as_pil:
+            argument = to_pil_image(image)
+        if self._repeat is None:
+            return list(self.transform(argument))
+        return [self.transform(argument) for _ in range(self._repeat)]
+
+    def __call__(self, images: Images, seeds: Tensor) -> list[Tensor]:
+        """Make the views, each image under a random state of its own."""
+        made = []
+        with isolated_random_state():
+            for image, seed in zip(images, seeds.tolist(), strict=True):
+                seed &= (1 << 32) - 1
+                torch.default_generator.manual_seed(seed)
+                random.seed(seed)
+                np.random.seed(seed)
+                made.append(self._views_of(image))
+        return [self._finish(views) for views in zip(*made, strict=True)]
+
+    def _finish(self, views: Sequence[Any]) -> Tensor:
+        batch = torch.stack([pil_to_tensor(v) if isinstance(v, Image) else v for v in views])
+        return self.normalize(to_unit(batch)) if batch.dtype == torch.uint8 else batch
+
+
+@contextmanager
+def isolated_random_state() -> Iterator[None]:
+    """Put the global random states of torch (CPU), Python and NumPy back afterwards."""
+    states = torch.get_rng_state(), random.getstate(), np.random.get_state()
+    try:
+        yield
+    finally:
+        torch.set_rng_state(states[0])
+        random.setstate(states[1])
+        np.random.set_state(states[2])

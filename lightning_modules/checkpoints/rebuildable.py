@@ -1,0 +1,203 @@
+"""Modules that remember how they were built, so that a checkpoint alone can build them again."""
+
+import importlib
+import inspect
+import sys
+from dataclasses import asdict, is_dataclass
+from typing import Any, Self, get_args, get_type_hints
+
+import pytorch_lightning as pl
+from lightning_fabric.utilities.cloud_io import _load
+from torch import nn
+
+from .earlier_versions import present_form
+
+FOREIGN = "_foreign"
+"""Under this name a checkpoint lists arguments that are modules of the user's own."""
+
+
+class Rebuildable(nn.Module):
+    """A module that keeps its constructor's arguments, for :func:`constructor_config`.
+
+    An encoder of your own that inherits from this (instead of ``nn.Module``) makes checkpoints
+    that ``MetAug.load_from_checkpoint(path)`` loads with nothing else given.
+
+    Examples:
+        >>> class Scale(Rebuildable):
+        ...     def __init__(self, factor: float = 2.0) -> None:
+        ...         super().__init__()
+        >>> constructor_config(Scale())["init_args"]
+        {'factor': 2.0}
+    """
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        """Keep the arguments; copies and unpickled objects take over those of their original."""
+        module = super().__new__(cls)
+        bound = inspect.signature(cls.__init__).bind_partial(module, *args, **kwargs)
+        bound.apply_defaults()
+        arguments = dict(list(bound.arguments.items())[1:])
+        module.__dict__["_built_with"] = arguments | arguments.pop("kwargs", {})
+        return module
+
+
+class RebuildableLightningModule(Rebuildable, pl.LightningModule):
+    """A LightningModule whose checkpoint builds it again, on any path and in any process."""
+
+    def keep_constructor_config(self, **replaced: Any) -> None:
+        """Keep the constructor's arguments as hyper-parameters; call it once, in ``__init__``.
+
+        Args:
+            replaced: Arguments to keep in place of those given, such as the network that was read
+                from a path.
+        """
+        config: dict[str, Any] = {}
+        foreign: dict[str, str] = {}
+        for name, value in (self.__dict__["_built_with"] | replaced).items():
+            try:
+                config[name] = constructor_config(value)
+            except TypeError:
+                foreign[name] = type(value).__name__
+        self.save_hyperparameters(config | ({FOREIGN: foreign} if foreign else {}))
+
+    @property
+    def hparams_initial(self) -> Any:
+        """What loggers show: the constructor's arguments alone."""
+        initial = super().hparams_initial
+        initial.pop(FOREIGN, None)
+        return initial
+
+    @classmethod
+    def load_from_checkpoint(cls, checkpoint_path: Any, *args: Any, **replaced: Any) -> Self:
+        """Build the module again and load its weights.
+
+        Args:
+            checkpoint_path: The file.
+            args: As for ``LightningModule.load_from_checkpoint``.
+            replaced: Arguments in place of those in the checkpoint, and modules of your own, which
+                a checkpoint cannot hold.
+
+        Raises:
+            ValueError: If a module of your own is not given.
+        """
+        checkpoint = _load(checkpoint_path, map_location="cpu", weights_only=True)
+        if hasattr(checkpoint_path, "seek"):
+            checkpoint_path.seek(0)
+        arguments = read_arguments(cls, checkpoint.get("hyper_parameters", {}) | replaced)
+        # objects already: Lightning's own way builds them by class paths as they were written
+        return super().load_from_checkpoint(
+            checkpoint_path, *args, **arguments, _instantiator=None
+        )
+
+
+def constructor_arguments(module: nn.Module) -> dict[str, Any]:
+    """The constructor's arguments of a :class:`Rebuildable`; nothing of another module."""
+    return module.__dict__.get("_built_with", {})
+
+
+def constructor_config(value: Any) -> Any:
+    """Plain data from which :func:`rebuild`, and LightningCLI, build ``value`` again.
+
+    Args:
+        value: A constructor argument: a component, a settings dataclass, a list, or plain data.
+
+    Returns:
+        ``{"class_path": ..., "init_args": ...}`` for a component, a dict for a dataclass, a list
+        for a sequence; anything else as it is.
+
+    Raises:
+        TypeError: For a module that does not inherit from :class:`Rebuildable`.
+    """
+    if isinstance(value, Rebuildable):
+        arguments = constructor_arguments(value).items()
+        init_args = {name: constructor_config(argument) for name, argument in arguments}
+        return {"class_path": public_path(type(value)), "init_args": init_args}
+    if isinstance(value, nn.Module):
+        raise TypeError(f"{type(value).__name__} does not keep its constructor's arguments")
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    if isinstance(value, list | tuple):
+        return [constructor_config(item) for item in value]
+    return value
+
+
+def public_path(kind: type) -> str:
+    """The shortest import path of a class, which stays the same when files move."""
+    names = kind.__module__.split(".")
+    for length in range(1, len(names)):
+        package = ".".join(names[:length])
+        if getattr(sys.modules.get(package), kind.__name__, None) is kind and length > 1:
+            return f"{package}.{kind.__name__}"
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def rebuild(config: Any) -> Any:
+    """The inverse of :func:`constructor_config`, without weights.
+
+    Args:
+        config: Plain data; also of a checkpoint of an earlier version.
+
+    Raises:
+        ValueError: If a class cannot be found or is not Rebuildable.
+    """
+    if isinstance(config, list):
+        return [rebuild(item) for item in config]
+    if not (isinstance(config, dict) and "class_path" in config):
+        return config
+    class_path, arguments = present_form(config["class_path"], config.get("init_args") or {})
+    module, _, name = class_path.rpartition(".")
+    try:
+        kind = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(
+            f"the checkpoint was made with the class {class_path}, which cannot be imported "
+            f"({error}); make it importable, or give the module to load_from_checkpoint"
+        ) from error
+    if not (isinstance(kind, type) and issubclass(kind, Rebuildable)):
+        raise ValueError(f"{class_path} in the checkpoint is not a Rebuildable module")
+    return kind(**read_arguments(kind, arguments))
+
+
+def read_arguments(kind: type, config: dict[str, Any]) -> dict[str, Any]:
+    """A constructor's arguments from what a checkpoint holds of them.
+
+    Args:
+        kind: The class to build.
+        config: Arguments by name: plain data, or objects to take as they are.
+
+    Raises:
+        ValueError: If a module of the user's own is not given.
+    """
+    parameters = _parameters(kind)
+    missing = {name: of for name, of in config.get(FOREIGN, {}).items() if name not in config}
+    for name, parameter in parameters.items():
+        if parameter.default is parameter.empty and name not in config:
+            missing.setdefault(name, "a module")
+    if missing:
+        names = ", ".join(f"{name} ({of})" for name, of in missing.items())
+        given = ", ".join(f"{name}=..." for name in missing)
+        raise ValueError(
+            f"the checkpoint does not hold {names}: only a Rebuildable module keeps how it was "
+            f"built. Give it: {kind.__name__}.load_from_checkpoint(path, {given})"
+        )
+    hints = get_type_hints(kind.__init__)  # type: ignore[misc]
+    arguments = {}
+    for name in parameters.keys() & config.keys():
+        value = config[name]
+        settings = [hint for hint in _members(hints.get(name)) if is_dataclass(hint)]
+        if isinstance(value, dict) and "class_path" not in value and settings:
+            arguments[name] = settings[0](**value)
+        else:
+            arguments[name] = rebuild(value)
+    return arguments
+
+
+def _parameters(kind: type) -> dict[str, inspect.Parameter]:
+    """The named parameters of a class's constructor."""
+    parameters = list(inspect.signature(kind.__init__).parameters.values())[1:]  # type: ignore[misc]
+    named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    return {each.name: each for each in parameters if each.kind in named}
+
+
+def _members(hint: Any) -> tuple[Any, ...]:
+    """The types of a union, or the one type."""
+    return get_args(hint) or (hint,)

@@ -1,0 +1,4 @@
+"""One process or many: collectives, sums of gradients, BatchNorm over the global batch.
+
+It imports no other part.
+"""

@@ -1,0 +1,1 @@
+"""Rules that spare the tangent pass work it would do twice; `encoder_passes` alone uses them."""

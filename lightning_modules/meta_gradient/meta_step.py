@@ -1,0 +1,50 @@
+"""The settings of the meta step."""
+
+from dataclasses import dataclass
+
+from .engines import Engine, check_inner_step
+from .unrolled import InnerOptimizer
+
+
+@dataclass(frozen=True)
+class MetaStep:
+    """How the generator is meta-learned.
+
+    Args:
+        engine: ``lookahead`` (cheap, approximate), ``exact``, ``higher`` (unrolled; the reference)
+            or ``first_order`` (drops the mixed term; for ablation).
+        inner_lr: alpha > 0, the rate of the look-ahead step.
+        every: The generator takes a meta step every so many batches, >= 1.
+        audit_every: Every so many meta steps of ``lookahead`` the exact gradient too, the relative
+            difference logged as ``train/lookahead_error``; 0 for never.
+        inner_steps: Number of inner steps (engine ``higher`` alone does more than 1).
+        inner_optimizer: ``sgd`` or ``adam`` (engine ``higher`` alone).
+        inner_momentum: Momentum of inner SGD (engine ``higher`` alone).
+    """
+
+    engine: Engine = "lookahead"
+    inner_lr: float = 0.05
+    every: int = 1
+    audit_every: int = 0
+    inner_steps: int = 1
+    inner_optimizer: InnerOptimizer = "sgd"
+    inner_momentum: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Check the settings.
+
+        Raises:
+            ValueError: Naming the setting, its value and the cure.
+            EngineError: If the engine cannot do the inner steps asked for.
+        """
+        check_inner_step(
+            self.engine,
+            self.inner_lr,
+            self.inner_steps,
+            self.inner_optimizer,
+            self.inner_momentum,
+        )
+        for name, least in (("every", 1), ("audit_every", 0)):
+            value = getattr(self, name)
+            if value < least:
+                raise ValueError(f"meta {name} must be at least {least}, got {value}")

@@ -1,0 +1,1 @@
+"""What is trained: encoders, their backbones, and the augmentation generators."""

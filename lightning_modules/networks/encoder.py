@@ -1,0 +1,161 @@
+"""Encoders: a backbone with a projection head, one for all views or one per view.
+
+Letters: ``N`` instances, ``V`` views, ``D`` feature size, ``F`` representation size.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ..checkpoints.rebuildable import Rebuildable
+from .backbone import feature_size, timm_backbone
+
+
+def projection_head(
+    in_features: int, out_features: int, *, hidden: int, layers: int, norm: bool
+) -> nn.Sequential:
+    """A multi-layer perceptron with ReLU between its layers.
+
+    Args:
+        in_features: Input size.
+        out_features: Output size.
+        hidden: Hidden size.
+        layers: Number of linear layers, >= 1.
+        norm: Whether BatchNorm stands before each ReLU.
+    """
+    if layers < 1:
+        raise ValueError(f"a projection head needs at least 1 layer, got {layers}")
+    modules: list[nn.Module] = []
+    width = in_features
+    for _ in range(layers - 1):
+        modules.append(nn.Linear(width, hidden, bias=not norm))
+        if norm:
+            modules.append(nn.BatchNorm1d(hidden))
+        modules.append(nn.ReLU(inplace=True))
+        width = hidden
+    modules.append(nn.Linear(width, out_features))
+    return nn.Sequential(*modules)
+
+
+class Encoder(Rebuildable):
+    """f_theta: backbone and projection head, one network for all views.
+
+    Args:
+        backbone: The name of a timm model, or a module ``[N, C, H, W] -> [N, F]``.
+        small_images: Keep the resolution of images of about 32 pixels (timm models only).
+        image_channels: C, channels of an image.
+        projection_dim: D, size of a feature.
+        projection_hidden: Hidden size of the projection head; 0 for F.
+        projection_layers: Linear layers of the projection head, >= 1.
+        projection_norm: Whether the projection head has BatchNorm.
+        pretrained: Start from timm's pretrained weights (needs internet).
+        backbone_args: Further arguments of ``timm.create_model``.
+        channels_last: Project from images in channels-last memory format, which backbones of
+            convolutions pass on: less time on a CPU, and on a GPU with bf16 or TF32. On a CPU in
+            float32 torch then sums BatchNorm's statistics less precisely (gradients to 1e-4
+            instead of 1e-5), so choose it for speed, not to compare numbers.
+    """
+
+    def __init__(
+        self,
+        backbone: str | nn.Module = "resnet18",
+        small_images: bool = False,
+        image_channels: int = 3,
+        projection_dim: int = 128,
+        projection_hidden: int = 0,
+        projection_layers: int = 2,
+        projection_norm: bool = True,
+        pretrained: bool = False,
+        backbone_args: dict[str, Any] | None = None,
+        channels_last: bool = False,
+    ) -> None:
+        super().__init__()
+        if isinstance(backbone, str):
+            backbone = timm_backbone(
+                backbone,
+                small_images=small_images,
+                image_channels=image_channels,
+                pretrained=pretrained,
+                **(backbone_args or {}),
+            )
+        self.backbone = backbone
+        self.num_features = feature_size(backbone, image_channels)
+        self.feature_dim = projection_dim
+        self.channels_last = channels_last
+        self.num_views: int | None = None
+        self.projection = projection_head(
+            self.num_features,
+            projection_dim,
+            hidden=projection_hidden or self.num_features,
+            layers=projection_layers,
+            norm=projection_norm,
+        )
+
+    def represent(self, image: Tensor) -> Tensor:
+        """The representation of images, ``[N, C, H, W] -> [N, F]``."""
+        return self.backbone(image)
+
+    def project(self, image: Tensor) -> Tensor:
+        """Unit-norm features of images, ``[N, C, H, W] -> [N, D]``, in float32 or better."""
+        if self.channels_last and image.ndim == 4:
+            image = image.contiguous(memory_format=torch.channels_last)
+        return unit_norm(self.projection(self.represent(image)))
+
+    def forward(self, views: Sequence[Tensor]) -> Tensor:
+        """Features of all views, ``V x [N, C, H, W] -> [N, V, D]``; one pass per image size."""
+        features: dict[int, Tensor] = {}
+        sizes = [view.shape[1:] for view in views]
+        for size in dict.fromkeys(sizes):
+            members = [number for number, each in enumerate(sizes) if each == size]
+            batch = torch.cat([views[number] for number in members])
+            parts = self.project(batch).chunk(len(members))
+            features.update(zip(members, parts, strict=True))
+        return torch.stack([features[number] for number in range(len(views))], dim=1)
+
+
+class PerViewEncoder(Rebuildable):
+    """One encoder per view, as in CMC (Tian et al., ECCV 2020) and in the paper's own setting.
+
+    Args:
+        encoders: One encoder per view, in the order of the views.
+        channels: The channels of a plain image that each view consists of (for example
+            ``[[0], [1, 2], [0, 1, 2]]`` for L, ab and Lab), or null if every encoder takes the
+            whole image. Used to represent plain images.
+    """
+
+    def __init__(self, encoders: list[nn.Module], channels: list[list[int]] | None = None) -> None:
+        super().__init__()
+        if channels is not None and len(channels) != len(encoders):
+            raise ValueError(
+                f"got channels for {len(channels)} views and {len(encoders)} encoders; "
+                "give one list of channels per encoder"
+            )
+        self.encoders: Any = nn.ModuleList(encoders)
+        self.channels = channels
+        self.num_views: int | None = len(encoders)
+        members: list[Any] = list(encoders)
+        widths: list[int] = [each.num_features for each in members]
+        self.num_features = sum(widths)
+        self.feature_dim: int = members[0].feature_dim
+
+    def represent(self, image: Tensor) -> Tensor:
+        """Representations of all encoders side by side, ``[N, C, H, W] -> [N, F]``."""
+        parts = []
+        for number, encoder in enumerate(self.encoders):
+            part = image if self.channels is None else image[:, self.channels[number]]
+            parts.append(encoder.represent(part))
+        return torch.cat(parts, dim=1)
+
+    def forward(self, views: Sequence[Tensor]) -> Tensor:
+        """Features of all views, ``V x [N, C_v, H, W] -> [N, V, D]``."""
+        pairs = zip(self.encoders, views, strict=True)
+        return torch.stack([encoder.project(view) for encoder, view in pairs], dim=1)
+
+
+def unit_norm(features: Tensor) -> Tensor:
+    """Scale features to unit length along the last axis, in float32 or better."""
+    precise = features if features.dtype == torch.float64 else features.float()
+    return functional.normalize(precise, dim=-1)

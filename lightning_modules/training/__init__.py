@@ -1,0 +1,1 @@
+"""What a training step of MetAug needs beside its gradients: batches, optimizers, checks."""

@@ -1,0 +1,63 @@
+import math
+
+import pytest
+import torch
+from metaug.datamodules.transforms.seeding import Draws, mix, sample_seeds
+
+
+def splitmix64(value):
+    """The reference, in Python's integers (Steele, Lea, Flood, OOPSLA 2014)."""
+    mask = (1 << 64) - 1
+    value &= mask
+    value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) & mask
+    value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) & mask
+    return value ^ (value >> 31)
+
+
+def test_mix_is_splitmix64():
+    values = [0, 1, -1, 12345678901234567, -(1 << 63), (1 << 63) - 1]
+    mixed = mix(torch.tensor(values)).tolist()
+    assert [value % (1 << 64) for value in mixed] == [splitmix64(value) for value in values]
+
+
+def test_seeds_depend_on_seed_epoch_and_index_only():
+    index = torch.arange(100)
+    seeds = sample_seeds(0, 3, index)
+    assert torch.equal(sample_seeds(0, torch.full((100,), 3), index), seeds)
+    assert torch.equal(sample_seeds(0, 3, index.flip(0)).flip(0), seeds)
+    everything = torch.cat(
+        [sample_seeds(seed, epoch, index) for seed in range(5) for epoch in range(20)]
+    )
+    assert len(everything.unique()) == 10_000
+
+
+def test_draws_of_an_image_do_not_depend_on_its_batch():
+    seeds = sample_seeds(0, 0, torch.arange(8))
+    whole, part = Draws(seeds, 1), Draws(seeds[2:5], 1)
+    for _ in range(3):
+        assert torch.equal(whole.uniforms(4)[2:5], part.uniforms(4))
+    assert not torch.equal(Draws(seeds, 0).uniform(), Draws(seeds, 1).uniform())
+    assert not torch.equal(whole.uniform(), whole.uniform())
+
+
+def test_uniforms_are_uniform_and_independent():
+    draws = Draws(sample_seeds(1, 2, torch.arange(2000)))
+    u = draws.uniforms(50)
+    assert u.min() >= 0
+    assert u.max() < 1
+    assert abs(u.mean().item() - 0.5) < 5 * math.sqrt(1 / 12 / u.numel())
+    histogram = torch.histc(u, 20, 0, 1) / u.numel() * 20
+    assert (histogram - 1).abs().max() < 0.06
+    correlation = torch.corrcoef(u.T) - torch.eye(50)
+    assert correlation.abs().max() < 5 / math.sqrt(2000)
+
+
+def test_normals_and_chances():
+    draws = Draws(sample_seeds(0, 0, torch.arange(1000)))
+    normals = draws.normals(100)
+    assert normals.mean().item() == pytest.approx(0, abs=0.02)
+    assert normals.std().item() == pytest.approx(1, abs=0.02)
+    assert normals.isfinite().all()
+    assert draws.chance(0.3).float().mean().item() == pytest.approx(0.3, abs=0.06)
+    assert not draws.chance(0.0).any()
+    assert draws.chance(1.0).all()

@@ -1,0 +1,113 @@
+import json
+
+import pytest
+import timm
+import torch
+from metaug.callbacks import export_backbone
+from metaug.lightning_modules import Encoder, PerViewEncoder, PretrainedEncoder
+from metaug.lightning_modules.networks.exported_backbone import change_stem, read_exported
+from torch import nn
+
+from ..tiny import fit, tiny_encoder, tiny_metaug
+
+SMALL = {"layers": [1, 1, 1, 1], "channels": [8, 16, 24, 32]}
+
+
+def small_encoder(**settings) -> Encoder:
+    return Encoder(
+        "resnet18", image_channels=1, projection_dim=8, backbone_args=SMALL, **settings
+    ).eval()
+
+
+@pytest.fixture
+def image():
+    return torch.randn(3, 1, 16, 16, generator=torch.Generator().manual_seed(1))
+
+
+def test_a_checkpoint_gives_the_representation_and_the_projection(tmp_path, image):
+    module = tiny_metaug(encoder=small_encoder(small_images=True))
+    fit(module.train()).save_checkpoint(tmp_path / "last.ckpt")
+    module.eval()
+    for layer, expected in (
+        ("representation", module(image)),
+        ("projection", module.encoder.project(image)),
+    ):
+        encoder = PretrainedEncoder(str(tmp_path / "last.ckpt"), layer).freeze()
+        torch.testing.assert_close(encoder(image), expected)
+        assert encoder.width(1, 16, 16) == expected.shape[1]
+
+
+def test_a_part_of_the_backbone_is_averaged_over_space(image):
+    encoder = small_encoder(small_images=True)
+    net = encoder.backbone
+    hidden = net.layer2(net.layer1(net.maxpool(net.act1(net.bn1(net.conv1(image))))))
+    got = PretrainedEncoder(encoder, "layer2").freeze()(image)
+    torch.testing.assert_close(got, hidden.mean((2, 3)))
+
+
+def test_tokens_of_a_transformer_are_averaged(image):
+    net = timm.create_model(
+        "vit_tiny_patch16_224", img_size=16, patch_size=4, embed_dim=24, depth=2, num_heads=2,
+        in_chans=1, num_classes=0,
+    ).eval()  # fmt: skip
+    tokens = []
+    net.blocks[0].register_forward_hook(lambda module, given, output: tokens.append(output))
+    got = PretrainedEncoder(net, "blocks.0").freeze()(image)
+    torch.testing.assert_close(got, tokens[0].mean(1))
+
+
+@pytest.mark.parametrize("small_images", [False, True])
+def test_an_export_gives_equal_features(tmp_path, image, small_images):
+    encoder = small_encoder(small_images=small_images)
+    export_backbone(encoder.backbone, tmp_path, architecture_args=SMALL)
+    got = PretrainedEncoder(tmp_path).freeze()
+    assert torch.equal(got(image), encoder.represent(image))
+    with pytest.raises(ValueError, match="projection head, and ResNet has none"):
+        PretrainedEncoder(tmp_path, "projection")
+
+
+def test_encoders_per_view_are_taken_side_by_side(image):
+    parts = [tiny_encoder(seed=1), tiny_encoder(seed=2)]
+    encoder = PerViewEncoder(parts, channels=[[0], [0]]).eval()
+    expected = torch.cat([part.represent(image) for part in parts], dim=1)
+    assert torch.equal(PretrainedEncoder(encoder).freeze()(image), expected)
+
+
+def test_the_stem_of_an_export_is_data_not_code():
+    model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.MaxPool2d(2))
+    change_stem(model, "model.0.stride = (2, 2)\nmodel.1 = nn.Identity()")
+    assert model[0].stride == (2, 2)
+    assert isinstance(model[1], nn.Identity)
+    for line in (
+        "import os",
+        "model.1 = os.system('true')",
+        "model.1 = nn.Conv2d(__import__('os'), 1, 1)",
+        "model.7 = nn.Identity()",
+        "model.1 = nn.Linear(1, 1)",
+    ):
+        with pytest.raises(ValueError, match="cannot change the stem of an exported backbone by"):
+            change_stem(model, line)
+
+
+def test_mistakes_name_value_and_cure(tmp_path, image):
+    encoder = small_encoder(small_images=True)
+    with pytest.raises(ValueError, match=r"no layer 'layer9'; use .*layer4"):
+        PretrainedEncoder(encoder, "layer9")
+    shared = nn.Identity()
+    twice = PretrainedEncoder(nn.Sequential(shared, shared, nn.Flatten()), "0")
+    with pytest.raises(ValueError, match=r"layer '0' ran 2 times in one pass"):
+        twice(image)
+    (tmp_path / "other.ckpt").write_bytes(b"no checkpoint")
+    with pytest.raises(ValueError, match="cannot be rebuilt as MetAug"):
+        PretrainedEncoder(tmp_path / "other.ckpt")
+    with pytest.raises(FileNotFoundError, match=r"has no config.json, so it is no exported"):
+        PretrainedEncoder(tmp_path)
+    export_backbone(encoder.backbone, tmp_path / "export", architecture_args=SMALL)
+    config = json.loads((tmp_path / "export/config.json").read_text())
+    (tmp_path / "export/config.json").write_text(json.dumps(config | {"architecture": "resnet0"}))
+    with pytest.raises(ValueError, match="architecture 'resnet0', which timm does not know"):
+        read_exported(tmp_path / "export")
+    config["model_args"]["channels"] = [8, 8, 8, 8]
+    (tmp_path / "export/config.json").write_text(json.dumps(config))
+    with pytest.raises(ValueError, match=r"does not fit timm's resnet18 with"):
+        read_exported(tmp_path / "export")

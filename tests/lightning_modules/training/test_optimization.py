@@ -1,0 +1,107 @@
+"""Optimizers, schedules and clipping against their closed forms."""
+
+import math
+
+import pytest
+import torch
+from metaug.lightning_modules import OptimizerSettings
+from metaug.lightning_modules.training.optimization import clip_by_norm
+from torch import nn
+
+PER_EPOCH, TOTAL = 5, 40
+
+
+def cosine(step):
+    if step < 10:
+        return (step + 1) / 11
+    return 0.5 * (1 + math.cos(math.pi * (step - 10) / 30))
+
+
+def steps(step):
+    return 0.5 ** ((step >= 15) + (step >= 30))
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"schedule": "constant"}, lambda step: 1.0),
+        ({"schedule": "cosine", "warmup_epochs": 2}, cosine),
+        ({"schedule": "step", "milestones": [3, 6], "decay": 0.5}, steps),
+        ({"schedule": "constant", "warmup_epochs": 0.6}, lambda step: min(1.0, (step + 1) / 4)),
+    ],
+)
+def test_schedules(settings, expected):
+    chosen = OptimizerSettings(lr=0.2, **settings)
+    optimizer = chosen.build(nn.Linear(2, 2))
+    schedule = chosen.build_schedule(optimizer, PER_EPOCH, TOTAL)
+    rates = []
+    for _ in range(TOTAL):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        schedule.step()
+    assert rates == pytest.approx([0.2 * expected(step) for step in range(TOTAL)], rel=1e-12)
+
+
+def test_cosine_ends_at_zero():
+    assert OptimizerSettings().factor(TOTAL, PER_EPOCH, TOTAL) == pytest.approx(0, abs=1e-12)
+
+
+def test_no_decay_of_biases_and_norms():
+    module = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4))
+    groups = OptimizerSettings(weight_decay=0.1).build(module).param_groups
+    decay = {id(p): group["weight_decay"] for group in groups for p in group["params"]}
+    assert len(decay) == 4
+    assert decay[id(module[0].weight)] == 0.1
+    assert decay[id(module[0].bias)] == decay[id(module[1].weight)] == 0
+
+
+@pytest.mark.parametrize("name", ["sgd", "momentum", "adamw", "lars", "lamb"])
+def test_names_build_optimizers(name):
+    optimizer = OptimizerSettings(name=name, lr=0.3).build(nn.Linear(2, 2))
+    assert optimizer.param_groups[0]["lr"] == 0.3
+    nesterov = optimizer.param_groups[0].get("nesterov", False)
+    assert bool(nesterov) == (name == "sgd")
+
+
+def test_clipping():
+    grads = [torch.tensor([3.0, 0.0]), torch.tensor([[4.0]])]
+    assert clip_by_norm(grads, 10.0) == 5
+    torch.testing.assert_close(grads, [torch.tensor([3.0, 0.0]), torch.tensor([[4.0]])])
+    clip_by_norm(grads, 1.0)
+    torch.testing.assert_close(grads, [torch.tensor([0.6, 0.0]), torch.tensor([[0.8]])])
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"lr": 0.0}, "lr must be greater than 0, got 0.0"),
+        ({"schedule": "linear"}, "schedule 'linear' is unknown; use one of constant, cosine"),
+        ({"warmup_epochs": -1}, "warmup_epochs must be 0 or more, got -1"),
+    ],
+)
+def test_wrong_settings(settings, words):
+    with pytest.raises(ValueError, match=words):
+        OptimizerSettings(**settings)
+
+
+def test_unknown_optimizer():
+    with pytest.raises(ValueError, match=r"optimizer 'sgdx' cannot be built .* use sgd, adamw"):
+        OptimizerSettings(name="sgdx").build(nn.Linear(2, 2))
+
+
+@pytest.mark.parametrize(
+    ("settings", "epoch", "words"),
+    [
+        ({}, 5, "cosine schedule needs to know when training ends"),
+        (
+            {"schedule": "constant", "warmup_epochs": 1},
+            math.inf,
+            "the training loader has no length",
+        ),
+        ({"schedule": "step"}, math.inf, "the training loader has no length"),
+    ],
+)
+def test_schedules_without_an_end(settings, epoch, words):
+    chosen = OptimizerSettings(**settings)
+    with pytest.raises(ValueError, match=words):
+        chosen.build_schedule(chosen.build(nn.Linear(2, 2)), epoch, math.inf)
