@@ -22,7 +22,7 @@ from .probing.evaluation_callback import due
 def similarities(pairs: PairSet) -> tuple[np.ndarray, np.ndarray]:
     """Similarities of all positive and all negative pairs, each flat."""
     count, others = pairs.valid.shape
-    valid = pairs.valid.expand(len(pairs.negative_anchor), count, others)
+    valid = pairs.valid.expand(len(pairs.negative_pairs), count, others)
     return pairs.positive.flatten().cpu().numpy(), pairs.negative[valid].cpu().numpy()
 
 

@@ -15,15 +15,15 @@ from .meta_gradient import (
     relative_distance,
 )
 from .networks.functional_encoder import FunctionalEncoder
-from .objectives import MetAugObjective
-from .objectives.memory_bank import MemoryBank
+from .objectives import MemoryBank, MetAugObjective
 from .objectives.row_blocks import BatchObjective
+from .training.accumulation import Accumulation, count_steps
 from .training.batch_formats import Batch, join, read_batch
-from .training.checks import check_finite, check_precision, check_sizes, check_views
-from .training.optimization import OptimizerSettings, clip_by_norm
+from .training.checks import check_clip_norm, check_finite, check_precision, check_views
+from .training.contracts import check_agreement, check_encoder, check_objective
+from .training.optimization import OptimizerSettings, set_gradients, trained_parameters
 from .training.random_state import collect_random_states, restore_random_state
-from .training.steps import count_steps
-from .training.throughput import Throughput
+from .training.throughput import ImagesPerSecond
 
 
 class MetAug(RebuildableLightningModule):
@@ -31,27 +31,36 @@ class MetAug(RebuildableLightningModule):
 
     Every training step computes the encoder's gradient at theta and the generator's meta-gradient
     through the look-ahead, then both optimizers step (MetAug, ICML 2022, section 3.4). Without a
-    generator it is the ablation "OUCL only", and with ``InfoNCE`` plain SimCLR.
+    generator it is the ablation "OUCL only", and with `InfoNCE` plain SimCLR.
 
     Args:
-        encoder: f_theta, such as ``Encoder`` or ``PerViewEncoder``.
-        objective: The objective; null for OUCL with the defaults of ``MetAugObjective``.
-        generator: a_omega, the augmentation generator, or null for none.
+        encoder: f_theta, such as `Encoder` or `PerViewEncoder`, or your own (`EncoderContract`).
+        objective: The objective; null for OUCL with the defaults of `MetAugObjective`, or your own
+            (`ObjectiveContract`).
+        generator: a_omega, the augmentation generator, your own (`GeneratorContract`), or null for
+            none.
         meta: Settings of the meta step.
         encoder_optimizer: The encoder's optimizer and schedule.
         generator_optimizer: The generator's optimizer and schedule.
         memory_bank: A memory bank whose entries replace in-batch negatives, or null.
         accumulate: Number of loader batches that form one contrastive batch (they are encoded one
             by one, then share their negatives), >= 1.
-        micro_batch_size: Encode a batch in pieces of at most this many instances, so that batches
-            larger than memory fit; null encodes it whole.
+        micro_batch_size: Encode a batch in micro-batches of at most this many instances, so that
+            batches larger than memory fit; null encodes it whole.
         clip_norm: Greatest norm of the encoder's gradient and of the generator's; null for none.
+
+    Examples:
+        >>> from metaug.lightning_modules import AugmentationGenerator, Encoder
+        >>> encoder = Encoder("resnet10t", small_images=True, projection_dim=64)
+        >>> model = MetAug(encoder, generator=AugmentationGenerator(feature_dim=64))
+        >>> model(torch.zeros(2, 3, 32, 32)).shape
+        torch.Size([2, 512])
     """
 
     def __init__(
         self,
         encoder: nn.Module,
-        objective: MetAugObjective | None = None,
+        objective: nn.Module | None = None,
         generator: nn.Module | None = None,
         meta: MetaStep = MetaStep(),  # noqa: B008 - frozen
         encoder_optimizer: OptimizerSettings = OptimizerSettings(),  # noqa: B008 - frozen
@@ -64,43 +73,40 @@ class MetAug(RebuildableLightningModule):
         clip_norm: float | None = None,
     ) -> None:
         super().__init__()
-        for name, value in (("accumulate", accumulate), ("micro_batch_size", micro_batch_size)):
-            if value is not None and value < 1:
-                raise ValueError(f"{name} must be at least 1, got {value}")
-        if clip_norm is not None and not clip_norm > 0:
-            raise ValueError(
-                f"clip_norm must be greater than 0, got {clip_norm}; null for no limit"
-            )
+        if micro_batch_size is not None and micro_batch_size < 1:
+            raise ValueError(f"micro_batch_size must be at least 1, got {micro_batch_size}")
+        check_clip_norm(clip_norm)
+        check_encoder(encoder, memory_bank)
+        check_agreement(encoder, generator)
         self.keep_constructor_config()
         self.automatic_optimization = False
         self.encoder: Any = encoder
-        self.objective = MetAugObjective() if objective is None else objective
+        self.objective: Any = MetAugObjective() if objective is None else objective
+        check_objective(self.objective, memory_bank)
         self.generator = generator
         self.memory_bank = memory_bank
         self.meta = meta
         self.encoder_optimizer = encoder_optimizer
         self.generator_optimizer = generator_optimizer
-        self.accumulate = accumulate
         self.micro_batch_size = micro_batch_size
         self.clip_norm = clip_norm
-        check_sizes(encoder, generator)
+        self.accumulate = accumulate
+        self.accumulation = Accumulation(accumulate)
         self._ddp_params_and_buffers_to_ignore = ["memory_bank.entries"]
-        self._pending: list[Batch] = []
         self._saved_random_state: dict[str, Any] | None = None
-        self._throughput = Throughput()
 
     # What other pipelines use
 
     def forward(self, image: Tensor) -> Tensor:
-        """The representation that probes use, ``[N, C, H, W] -> [N, F]``."""
+        """The representation that probes use, `[N, C, H, W] -> [N, F]`."""
         return self.encoder.represent(image)
 
     def features(self, views: list[Tensor]) -> Tensor:
-        """Unit-norm features of V views, ``V x [N, C, H, W] -> [N, V, D]``."""
+        """Unit-norm features of V views, `V x [N, C, H, W] -> [N, V, D]`."""
         return self.encoder(views)
 
     def augment(self, features: Tensor) -> Tensor:
-        """Augmented features, ``[N, V, D] -> [N, V, D]``.
+        """Augmented features, `[N, V, D] -> [N, V, D]`.
 
         Raises:
             ValueError: If there is no generator.
@@ -112,20 +118,21 @@ class MetAug(RebuildableLightningModule):
     # Lightning's hooks
 
     def setup(self, stage: str) -> None:
-        """Check the run's settings, size the memory bank, join BatchNorm over processes."""
+        """Check the run's settings, size the memory bank, synchronize BatchNorm over processes."""
         check_precision(self.trainer)
-        views = getattr(getattr(self.trainer, "datamodule", None), "num_views", None)
+        datamodule = getattr(self.trainer, "datamodule", None)
+        views = getattr(datamodule, "num_views", None)
         check_views(views, "data have", self.encoder, self.generator)
         if stage != "fit":
             return
-        self._pending = []
+        self.accumulation.restore([])
         if self.memory_bank is not None:
-            self._size_memory_bank(self.memory_bank)
+            size = self.encoder.feature_dim
+            self.memory_bank.allocate_for(datamodule, size, self.generator, self.encoder)
         if self.trainer.world_size > 1:
-            first_order = self.generator is None or self.meta.engine in ("lookahead", "first_order")
-            first_order = first_order and not self.meta.audit_every
+            first_order = self.generator is None or self.meta.needs_first_derivatives_only
             on_gpu = self.trainer.strategy.root_device.type == "cuda"
-            synchronize_batch_norm(self.encoder, first_order=first_order and on_gpu)
+            synchronize_batch_norm(self.encoder, native=first_order and on_gpu)
 
     def configure_optimizers(self) -> Any:
         """The encoder's optimizer and the generator's, with their schedules."""
@@ -133,17 +140,16 @@ class MetAug(RebuildableLightningModule):
         parts: list[tuple[nn.Module, OptimizerSettings]] = [(self.encoder, self.encoder_optimizer)]
         if self.generator is not None:
             parts.append((self.generator, self.generator_optimizer))
-        optimizers, schedules = [], []
-        for module, settings in parts:
-            optimizer = settings.build(module)
-            schedule = settings.build_schedule(optimizer, epoch, total)
-            optimizers.append(optimizer)
-            schedules.append(schedule)
+        optimizers = [settings.build(module) for module, settings in parts]
+        schedules = [
+            settings.build_schedule(optimizer, epoch, total)
+            for optimizer, (_, settings) in zip(optimizers, parts, strict=True)
+        ]
         return optimizers, schedules
 
     def on_train_start(self) -> None:
         """Start the clock of the throughput."""
-        self._throughput.restart()
+        self._rate = ImagesPerSecond()
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         """After a resume: go on with the random state of the checkpoint."""
@@ -152,36 +158,21 @@ class MetAug(RebuildableLightningModule):
             self._saved_random_state = None
 
     def training_step(self, batch: Any, batch_idx: int) -> None:
-        """One step of both networks; with ``accumulate``, once enough batches are there."""
-        self._pending.append(read_batch(batch))
-        if len(self._pending) < self.accumulate and not self.trainer.is_last_batch:
+        """One step of both networks; with `accumulate`, once enough batches are there."""
+        batches = self.accumulation.add(read_batch(batch), is_last=self.trainer.is_last_batch)
+        if not batches:
             return
-        batches = [batch.to(self.device) for batch in self._pending]
-        self._pending = []
-        whole = batches[0] if len(batches) == 1 else join(batches)
-        check_views(len(whole.views), "batch has", self.encoder, self.generator)
+        batches = [each.to(self.device) for each in batches]
         processes = current_processes()
-        index = self._global_index(whole, processes)
-        negatives = None
-        if self.memory_bank is not None:
-            negatives = self.memory_bank.draw(self.global_step)
-        count = whole.views[0].shape[0] * processes.count
-        if count < 2 and negatives is None:
-            raise ValueError(
-                "a batch of 1 instance has no negatives; use a batch of 2 or more (drop_last=True "
-                "in the loader leaves out a short last batch), or a memory bank"
-            )
-        objective = BatchObjective(
-            self.objective, self.generator, count, len(whole.views), negatives, index
-        )
-        result = self._gradients(self._pieces(batches), objective, processes)
+        objective, index = self._batch_objective(join(batches), processes)
+        result = self._gradients(self._encodes(batches), objective, processes)
         terms = {
             "contrastive loss": objective.contrast,
-            "margin regularisation": objective.margin,
+            "margin regularization": objective.margin,
             "features": result.features.sum(),
         }
         check_finite(self.trainer, result.loss, terms, [*result.encoder, *result.generator])
-        self._log(objective, result, count)  # before clipping changes the gradients
+        self._log(objective, result)
         self._step(result)
         if self.memory_bank is not None and index is not None:
             self.memory_bank.update(result.features, index)
@@ -193,113 +184,91 @@ class MetAug(RebuildableLightningModule):
         """Nothing of its own: probes (callbacks) evaluate the representation."""
 
     def predict_step(self, batch: Any, batch_idx: int) -> Tensor:
-        """The representation of a batch of images, ``[N, F]``."""
+        """The representation of a batch of images, `[N, F]`."""
         return self(batch if isinstance(batch, Tensor) else batch[0])
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the random state of every process and batches that wait for accumulation."""
-        states = collect_random_states(self.trainer.world_size)
-        checkpoint["metaug_random_states"] = states
-        checkpoint["metaug_pending"] = [(batch.views, batch.index) for batch in self._pending]
+        checkpoint["metaug_random_states"] = collect_random_states(self.trainer.world_size)
+        checkpoint["metaug_pending"] = self.accumulation.state()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Take over what :meth:`on_save_checkpoint` kept."""
+        """Take over what `on_save_checkpoint` kept."""
         states = checkpoint.get("metaug_random_states", [])
         rank = self.global_rank if self._trainer is not None else 0
         self._saved_random_state = states[rank] if rank < len(states) else None
-        self._pending = [
-            Batch(views, index) for views, index in checkpoint.get("metaug_pending", [])
-        ]
+        self.accumulation.restore(checkpoint.get("metaug_pending", []))
 
     # The step
 
-    def _pieces(self, batches: list[Batch]) -> list[FunctionalEncoder]:
-        names = [name for name, _ in self._encoder_params()]
-        pieces = []
-        for batch in batches:
-            size = self.micro_batch_size or batch.views[0].shape[0]
-            for views in zip(*(view.split(size) for view in batch.views), strict=True):
-                pieces.append(FunctionalEncoder(self.encoder, names, views))
-        return pieces
+    def _batch_objective(
+        self, batch: Batch, processes: Processes
+    ) -> tuple[BatchObjective, Tensor | None]:
+        """The objective of the global batch, and the dataset index of its instances for a bank."""
+        views = len(batch.views)
+        check_views(views, "batch has", self.encoder, self.generator)
+        count = batch.views[0].shape[0] * processes.count
+        index = negatives = None
+        if self.memory_bank is not None:
+            index = processes.gather(batch.index_for_bank())
+            negatives = self.memory_bank.draw(self.global_step)
+        elif count < 2:
+            raise ValueError(
+                "a batch of 1 instance has no negatives; use a batch of 2 or more (drop_last=True "
+                "in the loader leaves out a short last batch), or a memory bank"
+            )
+        given = (self.objective, self.generator, count, views, negatives, index)
+        return BatchObjective(*given), index
+
+    def _encodes(self, batches: list[Batch]) -> list[FunctionalEncoder]:
+        """The encoder as a function of its parameters, for each micro-batch."""
+        names = list(trained_parameters(self.encoder))
+        return [
+            FunctionalEncoder(self.encoder, names, views)
+            for batch in batches
+            for views in batch.split(self.micro_batch_size)
+        ]
 
     def _gradients(
-        self, pieces: list[FunctionalEncoder], objective: BatchObjective, processes: Processes
+        self, encodes: list[FunctionalEncoder], objective: BatchObjective, processes: Processes
     ) -> MetaGradient:
-        params = [param for _, param in self._encoder_params()]
+        params = list(trained_parameters(self.encoder).values())
         if self.generator is None or self.global_step % self.meta.every:
-            return encoder_gradient(pieces, params, objective.inner, processes=processes)
-        generator_params = [each for each in self.generator.parameters() if each.requires_grad]
-        shared = (pieces, params, objective.inner, generator_params, self.meta.inner_lr)
-        result = meta_gradient(
-            *shared,
-            engine=self.meta.engine,
-            outer_objective=objective.outer,
-            inner_steps=self.meta.inner_steps,
-            inner_optimizer=self.meta.inner_optimizer,
-            inner_momentum=self.meta.inner_momentum,
-            processes=processes,
-        )
-        audit = self.meta.audit_every * self.meta.every
-        if audit and self.meta.engine == "lookahead" and self.global_step % audit == 0:
-            reference = meta_gradient(
-                *shared, engine="exact", outer_objective=objective.outer, processes=processes
-            )
+            return encoder_gradient(encodes, params, objective.inner, processes=processes)
+        omega = list(trained_parameters(self.generator).values())
+        shared: Any = (encodes, params, objective.inner, omega, self.meta.inner_lr)
+        context: Any = {"outer_objective": objective.outer, "processes": processes}
+        result = meta_gradient(*shared, **self.meta.engine_arguments, **context)
+        if self.meta.audits(self.global_step):
+            reference = meta_gradient(*shared, engine="exact", **context)
             error = relative_distance(result.generator, reference.generator)
             self.log("train/lookahead_error", error)
-        return result.for_ascent() if self.objective.adversarial else result
+        return result.for_ascent() if getattr(self.objective, "adversarial", False) else result
 
     def _step(self, result: MetaGradient) -> None:
         optimizers = self.optimizers()
         optimizers = optimizers if isinstance(optimizers, list) else [optimizers]
         if result.generator and self.generator is not None:
-            params = [param for param in self.generator.parameters() if param.requires_grad]
-            self._set_grads(params, result.generator)
-            # Not through Lightning: exactly one optimizer may advance trainer.global_step.
+            omega = trained_parameters(self.generator).values()
+            set_gradients(omega, result.generator, self.clip_norm)
+            # not through Lightning: exactly one optimizer may advance trainer.global_step
             optimizers[1].optimizer.step()
             optimizers[1].optimizer.zero_grad(set_to_none=True)
-        self._set_grads([param for _, param in self._encoder_params()], result.encoder)
+        theta = trained_parameters(self.encoder).values()
+        set_gradients(theta, result.encoder, self.clip_norm)
         optimizers[0].step()
         optimizers[0].zero_grad(set_to_none=True)
         schedules: Any = self.lr_schedulers()
         for schedule in schedules if isinstance(schedules, list) else [schedules]:
             schedule.step()
 
-    def _set_grads(self, params: list[nn.Parameter], grads: list[Tensor]) -> None:
-        if self.clip_norm is not None:
-            clip_by_norm(grads, self.clip_norm)
-        for param, grad in zip(params, grads, strict=True):
-            param.grad = grad.to(param.dtype)
-
-    def _encoder_params(self) -> list[tuple[str, nn.Parameter]]:
-        return [(n, p) for n, p in self.encoder.named_parameters() if p.requires_grad]
-
-    def _global_index(self, batch: Batch, processes: Processes) -> Tensor | None:
-        if self.memory_bank is None:
-            return None
-        if batch.index is None:
-            raise ValueError(
-                "a memory bank needs the dataset index of each instance, but the batch has none; "
-                "yield MultiViewBatch(views, target, index) or (index, views, target)"
-            )
-        return processes.gather(batch.index)
-
-    def _log(self, objective: BatchObjective, result: MetaGradient, count: int) -> None:
+    def _log(self, objective: BatchObjective, result: MetaGradient) -> None:
         self.log("train/loss", result.loss, prog_bar=True)
-        self.log("train/oucl", objective.contrast)
+        self.log("train/contrastive", objective.contrast)
+        self.log("train/oucl", objective.contrast)  # its name where the loss is OUCL
         self.log("train/margin", objective.margin)
         if result.generator:
             self.log("train/meta_gap", result.gap, prog_bar=True)
-        rate = self._throughput.add(count)
-        self.log("train/images_per_second", rate, prog_bar=True)
-
-    def _size_memory_bank(self, bank: MemoryBank) -> None:
-        datamodule = getattr(self.trainer, "datamodule", None)
-        instances = bank.num_instances or getattr(datamodule, "num_instances", None)
-        parts = (self.generator, self.encoder, datamodule)
-        views = next(filter(None, (getattr(part, "num_views", None) for part in parts)), None)
-        if not instances or not views:
-            raise ValueError(
-                "the memory bank must know the number of training images and of views; set its "
-                "num_instances, and use a generator, encoder or data module that tells num_views"
-            )
-        bank.allocate(instances, views, self.encoder.feature_dim)
+        rate = self._rate.add(len(result.features), self.device)
+        if rate is not None:
+            self.log("train/images_per_second", rate, prog_bar=True)

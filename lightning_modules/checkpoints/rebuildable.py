@@ -17,10 +17,10 @@ FOREIGN = "_foreign"
 
 
 class Rebuildable(nn.Module):
-    """A module that keeps its constructor's arguments, for :func:`constructor_config`.
+    """A module that keeps its constructor's arguments, for `constructor_config`.
 
-    An encoder of your own that inherits from this (instead of ``nn.Module``) makes checkpoints
-    that ``MetAug.load_from_checkpoint(path)`` loads with nothing else given.
+    An encoder of your own that inherits from this (instead of `nn.Module`) makes checkpoints
+    that `MetAug.load_from_checkpoint(path)` loads with nothing else given.
 
     Examples:
         >>> class Scale(Rebuildable):
@@ -34,9 +34,12 @@ class Rebuildable(nn.Module):
         """Keep the arguments; copies and unpickled objects take over those of their original."""
         module = super().__new__(cls)
         bound = inspect.signature(cls.__init__).bind_partial(module, *args, **kwargs)
-        bound.apply_defaults()
-        arguments = dict(list(bound.arguments.items())[1:])
-        module.__dict__["_built_with"] = arguments | arguments.pop("kwargs", {})
+        bound.apply_defaults()  # so that later defaults do not change what a checkpoint builds
+        named = _parameters(cls)
+        others = {name: value for name, value in kwargs.items() if name not in named}
+        module.__dict__["_built_with"] = {
+            name: bound.arguments[name] for name in named if name in bound.arguments
+        } | others
         return module
 
 
@@ -44,7 +47,7 @@ class RebuildableLightningModule(Rebuildable, pl.LightningModule):
     """A LightningModule whose checkpoint builds it again, on any path and in any process."""
 
     def keep_constructor_config(self, **replaced: Any) -> None:
-        """Keep the constructor's arguments as hyper-parameters; call it once, in ``__init__``.
+        """Keep the constructor's arguments as hyper-parameters; call it once, in `__init__`.
 
         Args:
             replaced: Arguments to keep in place of those given, such as the network that was read
@@ -72,7 +75,7 @@ class RebuildableLightningModule(Rebuildable, pl.LightningModule):
 
         Args:
             checkpoint_path: The file.
-            args: As for ``LightningModule.load_from_checkpoint``.
+            args: As for `LightningModule.load_from_checkpoint`.
             replaced: Arguments in place of those in the checkpoint, and modules of your own, which
                 a checkpoint cannot hold.
 
@@ -90,22 +93,22 @@ class RebuildableLightningModule(Rebuildable, pl.LightningModule):
 
 
 def constructor_arguments(module: nn.Module) -> dict[str, Any]:
-    """The constructor's arguments of a :class:`Rebuildable`; nothing of another module."""
+    """The constructor's arguments of a `Rebuildable`; nothing of another module."""
     return module.__dict__.get("_built_with", {})
 
 
 def constructor_config(value: Any) -> Any:
-    """Plain data from which :func:`rebuild`, and LightningCLI, build ``value`` again.
+    """Plain data from which `rebuild`, and LightningCLI, build `value` again.
 
     Args:
         value: A constructor argument: a component, a settings dataclass, a list, or plain data.
 
     Returns:
-        ``{"class_path": ..., "init_args": ...}`` for a component, a dict for a dataclass, a list
+        `{"class_path": ..., "init_args": ...}` for a component, a dict for a dataclass, a list
         for a sequence; anything else as it is.
 
     Raises:
-        TypeError: For a module that does not inherit from :class:`Rebuildable`.
+        TypeError: For a module that does not inherit from `Rebuildable`.
     """
     if isinstance(value, Rebuildable):
         arguments = constructor_arguments(value).items()
@@ -131,7 +134,7 @@ def public_path(kind: type) -> str:
 
 
 def rebuild(config: Any) -> Any:
-    """The inverse of :func:`constructor_config`, without weights.
+    """The inverse of `constructor_config`, without weights.
 
     Args:
         config: Plain data; also of a checkpoint of an earlier version.
@@ -181,8 +184,9 @@ def read_arguments(kind: type, config: dict[str, Any]) -> dict[str, Any]:
         )
     hints = get_type_hints(kind.__init__)  # type: ignore[misc]
     arguments = {}
-    for name in parameters.keys() & config.keys():
-        value = config[name]
+    for name, value in config.items():
+        if name == FOREIGN or (name not in parameters and not _takes_others(kind)):
+            continue
         settings = [hint for hint in _members(hints.get(name)) if is_dataclass(hint)]
         if isinstance(value, dict) and "class_path" not in value and settings:
             arguments[name] = settings[0](**value)
@@ -196,6 +200,12 @@ def _parameters(kind: type) -> dict[str, inspect.Parameter]:
     parameters = list(inspect.signature(kind.__init__).parameters.values())[1:]  # type: ignore[misc]
     named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     return {each.name: each for each in parameters if each.kind in named}
+
+
+def _takes_others(kind: type) -> bool:
+    """Whether a class's constructor has `**kwargs`."""
+    parameters = inspect.signature(kind.__init__).parameters.values()  # type: ignore[misc]
+    return any(each.kind is inspect.Parameter.VAR_KEYWORD for each in parameters)
 
 
 def _members(hint: Any) -> tuple[Any, ...]:

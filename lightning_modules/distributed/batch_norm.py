@@ -35,9 +35,9 @@ class DistributedBatchNorm(_BatchNorm):
     """BatchNorm whose batch statistics are those of the global batch.
 
     Made of differentiable sums over processes, so that gradients, second derivatives and
-    forward-mode tangents are those of one process with the whole batch. ``nn.SyncBatchNorm`` is
-    faster, but knows only GPUs and first derivatives. Optional ``drop`` and ``act`` follow the
-    normalisation, as in timm's ``BatchNormAct2d``.
+    forward-mode tangents are those of one process with the whole batch. `nn.SyncBatchNorm` is
+    faster, but knows only GPUs and first derivatives. Optional `drop` and `act` follow the
+    normalization, as in timm's `BatchNormAct2d`.
     """
 
     drop: nn.Module | None
@@ -54,7 +54,7 @@ class DistributedBatchNorm(_BatchNorm):
             raise ValueError(f"expected at least 2 dimensions, got {input.dim()}")
 
     def forward(self, input: Tensor) -> Tensor:
-        """Normalise ``[n, C, ...]``, with global statistics in training."""
+        """Normalize `[n, C, ...]`, with global statistics in training."""
         self._check_input_dim(input)
         use_batch = self.training or self.running_mean is None
         if not (use_batch and dist.is_initialized() and dist.get_world_size() > 1):
@@ -82,18 +82,20 @@ class DistributedBatchNorm(_BatchNorm):
     def _global_statistics(self, values: Tensor, axes: list[int]) -> tuple[int, Tensor, Tensor]:
         """Count, mean and biased variance of all processes' values, merged without cancellation."""
         size, rank = dist.get_world_size(), dist.get_rank()
+        # one row [count, mean, sum of squared deviations] of each process, [W, 1 + 2 C]
         count = values.numel() // values.shape[1]
         mean = values.mean(axes)
-        spread = (values - mean.view([1, -1] + [1] * (values.dim() - 2))).square().sum(axes)
-        own = torch.cat([values.new_tensor([count]), mean, spread])
+        squares = (values - mean.view([1, -1] + [1] * (values.dim() - 2))).square().sum(axes)
+        own = torch.cat([torch.full_like(mean[:1], count), mean, squares])
         rows = _AllReduceSum.apply(functional.pad(own[None], (0, 0, rank, size - rank - 1)))
         channels = values.shape[1]
         counts = rows[:, :1].detach()
-        means, spreads = rows[:, 1 : 1 + channels], rows[:, 1 + channels :]
+        means, sums = rows[:, 1 : 1 + channels], rows[:, 1 + channels :]
         total = counts.sum()
+        # the parallel form of the variance (Chan et al., 1983)
         global_mean = (counts * means).sum(0) / total
-        global_spread = (spreads + counts * (means - global_mean).square()).sum(0)
-        return size * count, global_mean, global_spread / total
+        global_sum = (sums + counts * (means - global_mean).square()).sum(0)
+        return size * count, global_mean, global_sum / total
 
     @torch.no_grad()
     def _update_running(self, count: int, mean: Tensor, variance: Tensor) -> None:
@@ -110,33 +112,42 @@ class DistributedBatchNorm(_BatchNorm):
         self.running_var.copy_((1 - rate) * self.running_var + rate * unbiased)
 
 
-def synchronize_batch_norm(module: nn.Module, *, first_order: bool) -> nn.Module:
+def synchronize_batch_norm(module: nn.Module, *, native: bool) -> nn.Module:
     """Replace every BatchNorm in a module by one over all processes; parameters are kept.
 
     Args:
         module: Changed in place, or replaced if it is a BatchNorm itself.
-        first_order: Whether only first derivatives are needed: then torch's own SyncBatchNorm is
-            used for layers on a GPU.
+        native: Use torch's own `SyncBatchNorm`, which is faster, but knows only GPUs and first
+            derivatives.
 
     Returns:
         The module.
+
+    Raises:
+        ValueError: For a BatchNorm of the user's own, whose `forward` would be lost.
     """
     if isinstance(module, nn.SyncBatchNorm):
-        on_gpu = module.weight is None or module.weight.is_cuda
-        return module if first_order and on_gpu else _converted(module)
+        return module if native else _converted(module)
     if isinstance(module, _BatchNorm) and not isinstance(module, DistributedBatchNorm):
         plain = type(module) in (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
-        if first_order and plain and module.weight is not None and module.weight.is_cuda:
+        if native and plain:
             return nn.SyncBatchNorm.convert_sync_batchnorm(module)
         return _converted(module)
     for name, child in list(module.named_children()):
-        replaced = synchronize_batch_norm(child, first_order=first_order)
+        replaced = synchronize_batch_norm(child, native=native)
         if replaced is not child:
             setattr(module, name, replaced)
     return module
 
 
 def _converted(module: _BatchNorm) -> DistributedBatchNorm:
+    kind = type(module)
+    if not kind.__module__.startswith(("torch.", "timm.")) and "forward" in vars(kind):
+        raise ValueError(
+            f"{kind.__name__} has a forward of its own, which BatchNorm over several processes "
+            "would replace; train it on one process, or make it a torch.nn.BatchNorm followed by "
+            "what it adds"
+        )
     converted = DistributedBatchNorm(
         module.num_features,
         module.eps,

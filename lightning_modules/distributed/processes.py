@@ -19,14 +19,14 @@ class Processes:
         return values
 
     def own(self, values: Tensor) -> Tensor:
-        """This process's rows of gathered ``values``."""
+        """This process's rows of gathered `values`."""
         return values
 
     @contextmanager
     def reducing(
         self, leaves: Sequence[Tensor]
     ) -> Iterator[Callable[[list[Tensor]], list[Tensor]]]:
-        """Sum the gradients of ``leaves`` over processes, while they are computed if possible.
+        """Sum the gradients of `leaves` over processes, while they are computed if possible.
 
         Args:
             leaves: The tensors whose gradients are computed inside the context; empty if they are
@@ -60,16 +60,16 @@ class DistributedProcesses(Processes):
         return torch.cat(rows)
 
     def own(self, values: Tensor) -> Tensor:
-        """This process's rows of gathered ``values``."""
+        """This process's rows of gathered `values`."""
         return values.chunk(self.count)[self.rank]
 
     @contextmanager
     def reducing(
         self, leaves: Sequence[Tensor]
     ) -> Iterator[Callable[[list[Tensor]], list[Tensor]]]:
-        """Sum gradients in buckets; those of ``leaves`` are sent while the backward pass goes on.
+        """Sum gradients in buckets; those of `leaves` are sent while the backward pass goes on.
 
-        Every process fills the same buckets in the same order (the reverse of ``leaves``), so a
+        Every process fills the same buckets in the same order (the reverse of `leaves`), so a
         bucket is sent once all its gradients and all earlier buckets are there.
         """
         buckets = _Buckets(self, leaves)

@@ -1,6 +1,6 @@
 """The encoder as the engines see it: features out, gradients and tangents back.
 
-Letters: ``n`` instances of this process, ``G`` of the global batch, ``V`` views, ``D`` features.
+Letters: `n` instances of this process, `G` of the global batch, `V` views, `D` features.
 """
 
 import sys
@@ -28,7 +28,7 @@ class EncoderPasses:
     are summed over processes, so that one process or many give the same numbers.
 
     Args:
-        encode: ``encode(params) -> [n, V, D]``, or several that each encode a micro-batch of this
+        encode: `encode(params) -> [n, V, D]`, or several that each encode a micro-batch of this
             process's instances: micro-batches are encoded without a graph, then encoded again one
             by one for the backward pass, so that one graph at a time is in memory.
         params: The encoder's parameters theta.
@@ -47,7 +47,7 @@ class EncoderPasses:
         self._cache = ProductCache()
 
     def forward(self, params: list[Tensor]) -> Tensor:
-        """Features of the global batch at ``params``, ``[G, V, D]``, without a graph."""
+        """Features of the global batch at `params`, `[G, V, D]`, without a graph."""
         with torch.no_grad():
             local = torch.cat([encode(params) for encode in self.micro_batches])
         return self.processes.gather(local)
@@ -55,16 +55,16 @@ class EncoderPasses:
     def linearize(
         self, params: list[Tensor], *, tangent_follows: bool = False
     ) -> tuple[Tensor, Callable[[Tensor], list[Tensor]]]:
-        """Features at ``params`` and the pullback through the encoder there.
+        """Features at `params` and the pullback through the encoder there.
 
         Args:
             params: Where to encode: theta or the look-ahead parameters.
-            tangent_follows: Keep what spares :meth:`tangent` at the same ``params`` some work
+            tangent_follows: Keep what spares `tangent` at the same `params` some work
                 (not with micro-batches, which are there to save memory).
 
         Returns:
-            The features ``[G, V, D]`` without a graph, and a function from the gradient of the
-            global features ``[G, V, D]`` to the gradients of ``params``, summed over processes;
+            The features `[G, V, D]` without a graph, and a function from the gradient of the
+            global features `[G, V, D]` to the gradients of `params`, summed over processes;
             it can be called once.
         """
         leaves = [param.detach().requires_grad_() for param in params]
@@ -98,14 +98,14 @@ class EncoderPasses:
         return reduced(total)
 
     def tangent(self, params: list[Tensor], direction: list[Tensor]) -> Tensor:
-        """The Jacobian-vector product ``J f . direction`` at ``params`` by forward-mode AD.
+        """The Jacobian-vector product `J f . direction` at `params` by forward-mode AD.
 
         Args:
             params: Where to differentiate.
-            direction: v, shaped like ``params``.
+            direction: v, shaped like `params`.
 
         Returns:
-            The tangent of the global features, ``[G, V, D]``.
+            The tangent of the global features, `[G, V, D]`.
 
         Raises:
             EngineError: If an operation of the encoder has no forward-mode derivative.
@@ -143,7 +143,7 @@ def not_compiled() -> AbstractContextManager[Any]:
 def subtract_scaled(
     tensors: Sequence[Tensor], grads: Sequence[Tensor], scale: float
 ) -> list[Tensor]:
-    """``tensors - scale * grads``, new tensors without a graph: a step of plain SGD.
+    """`tensors - scale * grads`, new tensors without a graph: a step of plain SGD.
 
     Args:
         tensors: Parameters, or gradients that a mixed term is taken off.

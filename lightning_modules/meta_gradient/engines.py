@@ -31,7 +31,7 @@ def check_inner_step(
         momentum: Momentum of inner SGD.
 
     Raises:
-        ValueError: If ``inner_lr`` is not positive or a name is unknown.
+        ValueError: If `inner_lr` is not positive or a name is unknown.
         EngineError: If the engine cannot do what is asked; the message names one that can.
     """
     for name, value, known in (
@@ -72,27 +72,27 @@ def meta_gradient(
 ) -> MetaGradient:
     """Gradients of one meta step: the encoder's at theta, the generator's through the look-ahead.
 
-    The generator minimises ``J(omega) = L(theta - alpha dL/d theta, omega)`` (MetAug, section 3.4).
+    The generator minimises `J(omega) = L(theta - alpha dL/d theta, omega)` (MetAug, section 3.4).
 
     Args:
-        encode: ``encode(params) -> features [n, V, D]``, or several for micro-batches.
-        encoder_params: theta, the parameters that ``encode`` takes.
-        objective: ``objective(features [G, V, D]) -> scalar`` closing over the generator, or
+        encode: `encode(params) -> features [n, V, D]`, or several for micro-batches.
+        encoder_params: theta, the parameters that `encode` takes.
+        objective: `objective(features [G, V, D]) -> scalar` closing over the generator, or
             several whose sum it is. The encoder minimises it.
-        generator_params: omega, leaves that require grad and that ``objective`` closes over.
+        generator_params: omega, leaves that require grad and that `objective` closes over.
         inner_lr: alpha > 0, the look-ahead rate.
-        engine: ``lookahead``, ``exact``, ``higher`` or ``first_order``.
-        outer_objective: What the generator minimises at the look-ahead; None for ``objective``.
-        inner_steps: Number of inner steps (``higher`` alone does more than 1).
-        inner_optimizer: ``sgd``, or ``adam`` (``higher`` alone).
-        inner_momentum: Momentum of inner SGD (``higher`` alone; it matters from 2 steps on).
+        engine: `lookahead`, `exact`, `higher` or `first_order`.
+        outer_objective: What the generator minimises at the look-ahead; None for `objective`.
+        inner_steps: Number of inner steps (`higher` alone does more than 1).
+        inner_optimizer: `sgd`, or `adam` (`higher` alone).
+        inner_momentum: Momentum of inner SGD (`higher` alone; it matters from 2 steps on).
         processes: The processes that share the global batch; None for this one alone.
 
     Returns:
         The gradients, without a graph.
 
     Raises:
-        ValueError: If ``inner_lr`` is not positive or the engine is unknown.
+        ValueError: If `inner_lr` is not positive or the engine is unknown.
         EngineError: If the engine cannot do what is asked; the message names one that can.
     """
     check_inner_step(engine, inner_lr, inner_steps, inner_optimizer, inner_momentum)
@@ -127,10 +127,10 @@ def encoder_gradient(
     """The encoder's gradient alone: a plain contrastive step, no look-ahead.
 
     Args:
-        encode: As in :func:`meta_gradient`.
+        encode: As in `meta_gradient`.
         encoder_params: theta.
-        objective: As in :func:`meta_gradient`.
-        processes: As in :func:`meta_gradient`.
+        objective: As in `meta_gradient`.
+        processes: As in `meta_gradient`.
 
     Returns:
         The gradients; those of the generator are empty lists.

@@ -25,16 +25,16 @@ _SIGNS = (
 
 
 def refuse_once_differentiable(grads: Sequence[Tensor]) -> None:
-    """Refuse gradients that passed a function marked ``once_differentiable``.
+    """Refuse gradients that passed a function marked `once_differentiable`.
 
-    Such a function cuts the graph, so that a second derivative by ``torch.autograd.grad`` would
+    Such a function cuts the graph, so that a second derivative by `torch.autograd.grad` would
     silently lack what comes through it.
 
     Args:
         grads: First derivatives, with their graph.
 
     Raises:
-        RuntimeError: In torch's words, for :func:`explained`.
+        RuntimeError: In torch's words, for `explained`.
     """
     waiting = [grad.grad_fn for grad in grads if grad.grad_fn is not None]
     seen = set(waiting)
@@ -51,7 +51,7 @@ def refuse_once_differentiable(grads: Sequence[Tensor]) -> None:
 
 @contextmanager
 def explained(engine: str, needs: str) -> Iterator[None]:
-    """Turn torch's complaints about missing derivatives into an :class:`EngineError`.
+    """Turn torch's complaints about missing derivatives into an `EngineError`.
 
     Args:
         engine: Name of the engine at work.

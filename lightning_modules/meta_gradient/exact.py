@@ -1,4 +1,4 @@
-"""Engine ``exact``: the tangent by forward-mode AD, v by a backward pass at the look-ahead."""
+"""Engine `exact`: the tangent by forward-mode AD, v by a backward pass at the look-ahead."""
 
 from .encoder_passes import EncoderPasses, subtract_scaled
 from .objective_gradients import DifferentiableObjective
@@ -13,8 +13,8 @@ def exact(
 ) -> MetaGradient:
     """The meta-gradient to rounding, without a second derivative through the encoder.
 
-    ``dJ = dL/d omega (theta-hat, omega) - alpha * d<J f . v, dL/dZ>/d omega`` with
-    ``v = dL/d theta-hat``. Costs 8 to 9 encoder forwards; the encoder must have forward-mode
+    `dJ = dL/d omega (theta-hat, omega) - alpha * d<J f . v, dL/dZ>/d omega` with
+    `v = dL/d theta-hat`. Costs 8 to 9 encoder forwards; the encoder must have forward-mode
     derivatives.
 
     Args:

@@ -1,4 +1,4 @@
-"""Engine ``first_order``: looks ahead but drops the mixed second derivative; for ablation."""
+"""Engine `first_order`: looks ahead but drops the mixed second derivative; for ablation."""
 
 from .encoder_passes import EncoderPasses, subtract_scaled
 from .objective_gradients import DifferentiableObjective
@@ -11,7 +11,7 @@ def first_order(
     outer: DifferentiableObjective,
     inner_lr: float,
 ) -> MetaGradient:
-    """``dL/d omega`` at the look-ahead alone. Costs 4 encoder forwards.
+    """`dL/d omega` at the look-ahead alone. Costs 4 encoder forwards.
 
     Args:
         passes: The encoder.

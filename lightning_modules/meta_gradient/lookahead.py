@@ -1,4 +1,4 @@
-"""Engine ``lookahead``: the tangent by the difference that the look-ahead forward leaves anyway."""
+"""Engine `lookahead`: the tangent by the difference that the look-ahead forward leaves anyway."""
 
 from .encoder_passes import EncoderPasses, subtract_scaled
 from .objective_gradients import DifferentiableObjective
@@ -11,7 +11,7 @@ def lookahead(
     outer: DifferentiableObjective,
     inner_lr: float,
 ) -> MetaGradient:
-    """Meta-gradient with ``Z-dot ~ (Z - f(theta - alpha g)) / alpha`` and ``v ~ g``.
+    """Meta-gradient with `Z-dot ~ (Z - f(theta - alpha g)) / alpha` and `v ~ g`.
 
     Costs 4 encoder forwards (a plain contrastive step costs 3) and needs neither forward-mode nor
     second derivatives of the encoder. Exact up to O(alpha^2) if both objectives are the same; if

@@ -15,10 +15,10 @@ class ObjectiveGradients:
 
     Attributes:
         loss: The objective, a scalar without a graph.
-        grad_features: Its gradient with respect to the features, ``[G, V, D]``.
+        grad_features: Its gradient with respect to the features, `[G, V, D]`.
         grad_generator: Its gradient with respect to each generator parameter, the features held.
-        mixed_derivative: From a tangent ``[G, V, D]`` of the features to the mixed second
-            derivative ``d<tangent, grad_features>/d generator``; it can be called once.
+        mixed_derivative: From a tangent `[G, V, D]` of the features to the mixed second
+            derivative `d<tangent, grad_features>/d generator`; it can be called once.
     """
 
     loss: Tensor
@@ -33,7 +33,7 @@ class DifferentiableObjective:
     All derivatives are computed in the precision of the features, also inside of autocast.
 
     Args:
-        objective: ``objective(features) -> scalar`` closing over the generator, or several whose
+        objective: `objective(features) -> scalar` closing over the generator, or several whose
             sum is the objective (blocks of instances): one graph at a time is in memory.
         generator_params: omega.
     """
@@ -44,12 +44,17 @@ class DifferentiableObjective:
         self.blocks = [objective] if callable(objective) else list(objective)
         self.generator_params = list(generator_params)
 
+    def value(self, features: Tensor) -> Tensor:
+        """The objective at features `[G, V, D]`, a scalar with its graph."""
+        with torch.autocast(features.device.type, enabled=False):
+            return torch.stack([block(features) for block in self.blocks]).sum()
+
     def gradients_at(self, features: Tensor, *, second_order: bool = False) -> ObjectiveGradients:
         """Evaluate and differentiate at features.
 
         Args:
-            features: ``[G, V, D]``, without a graph.
-            second_order: Whether ``mixed_derivative`` will be called.
+            features: `[G, V, D]`, without a graph.
+            second_order: Whether `mixed_derivative` will be called.
         """
         # one block keeps its graph for the mixed derivative; of several each is built again
         keep_graph = second_order and len(self.blocks) == 1
@@ -99,12 +104,12 @@ def gradients(
     create_graph: bool = False,
     retain_graph: bool | None = None,
 ) -> list[Tensor]:
-    """``torch.autograd.grad``, with zeros where an output depends on no or not on all inputs.
+    """`torch.autograd.grad`, with zeros where an output depends on no or not on all inputs.
 
     Args:
         output: What is differentiated.
         inputs: With respect to what.
-        cotangent: Shaped like ``output``; None for a scalar.
+        cotangent: Shaped like `output`; None for a scalar.
         create_graph: Whether the gradients will be differentiated.
         retain_graph: Whether the graph is needed again.
     """

@@ -14,7 +14,7 @@ class MetaGradient(NamedTuple):
         generator: dJ/d omega, like the generator's parameters.
         loss: L(theta, omega), a scalar.
         plain_generator: The plain gradient of omega at theta, which a joint (not meta) step takes.
-        features: Z = f_theta(x) of the global batch, ``[G, V, D]``.
+        features: Z = f_theta(x) of the global batch, `[G, V, D]`.
     """
 
     encoder: list[Tensor]
@@ -37,7 +37,7 @@ class MetaGradient(NamedTuple):
 
 
 def relative_distance(first: list[Tensor], second: list[Tensor]) -> Tensor:
-    """``|first - second| / |second|`` over lists of tensors taken as one vector.
+    """`|first - second| / |second|` over lists of tensors taken as one vector.
 
     Args:
         first: Tensors.

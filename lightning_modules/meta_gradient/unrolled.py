@@ -1,4 +1,4 @@
-"""Engine ``higher``: unrolled inner steps by the library of that name; the reference."""
+"""Engine `higher`: unrolled inner steps by the library of that name; the reference."""
 
 import warnings
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from .encoder_passes import EncoderPasses, not_compiled
 from .errors import EngineError, explained, refuse_once_differentiable
-from .objective_gradients import DifferentiableObjective, Objective, gradients
+from .objective_gradients import DifferentiableObjective, gradients
 from .result import MetaGradient
 
 InnerOptimizer = Literal["sgd", "adam"]
@@ -26,7 +26,7 @@ def unrolled(
     optimizer: InnerOptimizer = "sgd",
     momentum: float = 0.0,
 ) -> MetaGradient:
-    """Differentiate through inner optimizer steps that ``higher`` makes differentiable.
+    """Differentiate through inner optimizer steps that `higher` makes differentiable.
 
     Costs about 12 encoder forwards for one step, and the memory of all steps' graphs; the encoder
     must have second derivatives.
@@ -37,8 +37,8 @@ def unrolled(
         outer: The generator's objective; the same object if it is the same.
         inner_lr: The inner optimizer's learning rate.
         steps: Number of inner steps, >= 1.
-        optimizer: ``sgd`` or ``adam``.
-        momentum: Momentum of ``sgd``.
+        optimizer: `sgd` or `adam`.
+        momentum: Momentum of `sgd`.
 
     Raises:
         EngineError: On several processes or micro-batches, or if the encoder has no second
@@ -70,8 +70,8 @@ def unrolled(
         torch.enable_grad(),
     ):
         features = encode(fast)
-        loss = _total(inner.blocks, features)
-        plain_loss = loss if outer is inner else _total(outer.blocks, features)
+        loss = inner.value(features)
+        plain_loss = loss if outer is inner else outer.value(features)
         plain = gradients(plain_loss, inner.generator_params, retain_graph=True)
         captured: list[Tensor] = []
 
@@ -86,8 +86,8 @@ def unrolled(
 
         params = list(unroll.step(loss, params=fast, grad_callback=capture))
         for _ in range(steps - 1):
-            params = list(unroll.step(_total(inner.blocks, encode(params)), params=params))
-        meta = gradients(_total(outer.blocks, encode(params)), inner.generator_params)
+            params = list(unroll.step(inner.value(encode(params)), params=params))
+        meta = gradients(outer.value(encode(params)), inner.generator_params)
     return MetaGradient(
         encoder=captured,
         generator=meta,
@@ -95,7 +95,3 @@ def unrolled(
         plain_generator=plain,
         features=features.detach(),
     )
-
-
-def _total(blocks: Sequence[Objective], features: Tensor) -> Tensor:
-    return torch.stack([block(features) for block in blocks]).sum()

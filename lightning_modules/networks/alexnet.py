@@ -1,6 +1,6 @@
 """AlexNet split over views: the encoder of CMC (Tian et al., ECCV 2020) and of the paper's setting.
 
-Letters: ``N`` images, ``C`` channels, ``V`` views, ``D`` feature size, ``F`` representation size.
+Letters: `N` images, `C` channels, `V` views, `D` feature size, `F` representation size.
 """
 
 from collections.abc import Sequence
@@ -47,7 +47,7 @@ class AlexNet(Rebuildable):
     """A tower for one view: AlexNet with BatchNorm, by default half as wide.
 
     Five convolutions of 96, 256, 384, 384 and 256 channels and two linear layers of 4096, all times
-    ``width``, each with BatchNorm and ReLU; max-pooling after the first, second and fifth; a last
+    `width`, each with BatchNorm and ReLU; max-pooling after the first, second and fifth; a last
     linear layer of D. Images of 224 pixels reach the linear layers as maps of 6 x 6; those of other
     sizes, from 63 pixels, are pooled to that.
 
@@ -55,7 +55,7 @@ class AlexNet(Rebuildable):
         image_channels: C, channels of the view.
         feature_dim: D, size of a feature.
         width: Share of AlexNet's channels; CMC gives each of its towers 0.5.
-        layer: The layer whose output is the representation, see :meth:`represent`.
+        layer: The layer whose output is the representation, see `represent`.
     """
 
     def __init__(
@@ -93,11 +93,11 @@ class AlexNet(Rebuildable):
         """The output of a layer, after its BatchNorm, ReLU and pooling.
 
         Args:
-            image: ``[N, C, H, W]``.
+            image: `[N, C, H, W]`.
             layer: Name of the layer.
 
         Returns:
-            Maps ``[N, channels, height, width]`` of a convolution, ``[N, F]`` of a linear layer.
+            Maps `[N, channels, height, width]` of a convolution, `[N, F]` of a linear layer.
 
         Raises:
             ValueError: If the images are smaller than 63 pixels.
@@ -117,14 +117,14 @@ class AlexNet(Rebuildable):
         return value
 
     def represent(self, image: Tensor, layer: Layer | None = None) -> Tensor:
-        """The representation of images, ``[N, C, H, W] -> [N, F]``.
+        """The representation of images, `[N, C, H, W] -> [N, F]`.
 
-        Maps are max-pooled to 10, 6, 5, 5 and 6 pixels, as CMC's linear classifiers do; ``fc8`` is
+        Maps are max-pooled to 10, 6, 5, 5 and 6 pixels, as CMC's linear classifiers do; `fc8` is
         scaled to unit length.
 
         Args:
-            image: ``[N, C, H, W]``.
-            layer: The layer, ``conv1`` to ``conv5`` or ``fc6`` to ``fc8``; null for that of the
+            image: `[N, C, H, W]`.
+            layer: The layer, `conv1` to `conv5` or `fc6` to `fc8`; null for that of the
                 constructor.
         """
         layer = self.layer if layer is None else checked(layer)
@@ -136,11 +136,11 @@ class AlexNet(Rebuildable):
         return value.flatten(1)
 
     def project(self, image: Tensor) -> Tensor:
-        """Unit-norm features of images, ``[N, C, H, W] -> [N, D]``, in float32 or better."""
+        """Unit-norm features of images, `[N, C, H, W] -> [N, D]`, in float32 or better."""
         return unit_norm(self.output(image, "fc8"))
 
     def forward(self, image: Tensor) -> Tensor:
-        """As :meth:`project`."""
+        """As `project`."""
         return self.project(image)
 
 
@@ -150,7 +150,7 @@ class AlexNetSplit(PerViewEncoder):
     Args:
         channels: The channels of a plain image that each view consists of.
         feature_dim: D, size of a feature.
-        width: Share of AlexNet's channels in each tower, see :class:`AlexNet`.
+        width: Share of AlexNet's channels in each tower, see `AlexNet`.
         layer: The layer whose output, of all towers side by side, is the representation.
     """
 
@@ -169,10 +169,10 @@ class AlexNetSplit(PerViewEncoder):
         super().__init__(towers, [list(each) for each in channels])
 
     def represent(self, image: Tensor, layer: Layer | None = None) -> Tensor:
-        """Representations of all towers side by side, ``[N, C, H, W] -> [N, F]``.
+        """Representations of all towers side by side, `[N, C, H, W] -> [N, F]`.
 
         Args:
-            image: ``[N, C, H, W]``.
+            image: `[N, C, H, W]`.
             layer: The layer; null for that of the constructor.
         """
         assert self.channels is not None

@@ -19,7 +19,7 @@ def timm_backbone(
     pretrained: bool = False,
     **arguments: Any,
 ) -> nn.Module:
-    """Build a timm model without classifier: ``[N, C, H, W] -> [N, F]``, ``num_features`` = F.
+    """Build a timm model without classifier: `[N, C, H, W] -> [N, F]`, `num_features` = F.
 
     Args:
         name: A name that timm knows.
@@ -29,7 +29,7 @@ def timm_backbone(
             gets stride 1.
         image_channels: C.
         pretrained: Whether to load timm's pretrained weights (needs internet).
-        arguments: Passed to ``timm.create_model``.
+        arguments: Passed to `timm.create_model`.
 
     Raises:
         ValueError: If timm does not know the name, or no stem can be changed.
@@ -94,7 +94,7 @@ def representation_of_zeros(
     """What a backbone makes of two blank images in evaluation mode; its mode is put back.
 
     Args:
-        backbone: A module ``[N, C, H, W] -> [N, F]``.
+        backbone: A module `[N, C, H, W] -> [N, F]`.
         image_channels: C.
         image_size: H and W, or both.
     """
@@ -115,11 +115,11 @@ def feature_size(backbone: nn.Module, image_channels: int) -> int:
     """F, the size of a backbone's representation.
 
     Args:
-        backbone: A module ``[N, C, H, W] -> [N, F]``.
+        backbone: A module `[N, C, H, W] -> [N, F]`.
         image_channels: C.
 
     Raises:
-        ValueError: If the backbone does not tell its ``num_features`` and cannot be tried out.
+        ValueError: If the backbone does not tell its `num_features` and cannot be tried out.
     """
     size = getattr(backbone, "num_features", None)
     if isinstance(size, int):

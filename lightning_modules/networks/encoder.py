@@ -1,6 +1,6 @@
 """Encoders: a backbone with a projection head, one for all views or one per view.
 
-Letters: ``N`` instances, ``V`` views, ``D`` feature size, ``F`` representation size.
+Letters: `N` instances, `V` views, `D` feature size, `F` representation size.
 """
 
 from collections.abc import Sequence
@@ -44,7 +44,7 @@ class Encoder(Rebuildable):
     """f_theta: backbone and projection head, one network for all views.
 
     Args:
-        backbone: The name of a timm model, or a module ``[N, C, H, W] -> [N, F]``.
+        backbone: The name of a timm model, or a module `[N, C, H, W] -> [N, F]`.
         small_images: Keep the resolution of images of about 32 pixels (timm models only).
         image_channels: C, channels of an image.
         projection_dim: D, size of a feature.
@@ -52,7 +52,7 @@ class Encoder(Rebuildable):
         projection_layers: Linear layers of the projection head, >= 1.
         projection_norm: Whether the projection head has BatchNorm.
         pretrained: Start from timm's pretrained weights (needs internet).
-        backbone_args: Further arguments of ``timm.create_model``.
+        backbone_args: Further arguments of `timm.create_model`.
         channels_last: Project from images in channels-last memory format, which backbones of
             convolutions pass on: less time on a CPU, and on a GPU with bf16 or TF32. On a CPU in
             float32 torch then sums BatchNorm's statistics less precisely (gradients to 1e-4
@@ -95,17 +95,17 @@ class Encoder(Rebuildable):
         )
 
     def represent(self, image: Tensor) -> Tensor:
-        """The representation of images, ``[N, C, H, W] -> [N, F]``."""
+        """The representation of images, `[N, C, H, W] -> [N, F]`."""
         return self.backbone(image)
 
     def project(self, image: Tensor) -> Tensor:
-        """Unit-norm features of images, ``[N, C, H, W] -> [N, D]``, in float32 or better."""
+        """Unit-norm features of images, `[N, C, H, W] -> [N, D]`, in float32 or better."""
         if self.channels_last and image.ndim == 4:
             image = image.contiguous(memory_format=torch.channels_last)
         return unit_norm(self.projection(self.represent(image)))
 
     def forward(self, views: Sequence[Tensor]) -> Tensor:
-        """Features of all views, ``V x [N, C, H, W] -> [N, V, D]``; one pass per image size."""
+        """Features of all views, `V x [N, C, H, W] -> [N, V, D]`; one pass per image size."""
         features: dict[int, Tensor] = {}
         sizes = [view.shape[1:] for view in views]
         for size in dict.fromkeys(sizes):
@@ -122,7 +122,7 @@ class PerViewEncoder(Rebuildable):
     Args:
         encoders: One encoder per view, in the order of the views.
         channels: The channels of a plain image that each view consists of (for example
-            ``[[0], [1, 2], [0, 1, 2]]`` for L, ab and Lab), or null if every encoder takes the
+            `[[0], [1, 2], [0, 1, 2]]` for L, ab and Lab), or null if every encoder takes the
             whole image. Used to represent plain images.
     """
 
@@ -142,7 +142,7 @@ class PerViewEncoder(Rebuildable):
         self.feature_dim: int = members[0].feature_dim
 
     def represent(self, image: Tensor) -> Tensor:
-        """Representations of all encoders side by side, ``[N, C, H, W] -> [N, F]``."""
+        """Representations of all encoders side by side, `[N, C, H, W] -> [N, F]`."""
         parts = []
         for number, encoder in enumerate(self.encoders):
             part = image if self.channels is None else image[:, self.channels[number]]
@@ -150,7 +150,7 @@ class PerViewEncoder(Rebuildable):
         return torch.cat(parts, dim=1)
 
     def forward(self, views: Sequence[Tensor]) -> Tensor:
-        """Features of all views, ``V x [N, C_v, H, W] -> [N, V, D]``."""
+        """Features of all views, `V x [N, C_v, H, W] -> [N, V, D]`."""
         pairs = zip(self.encoders, views, strict=True)
         return torch.stack([encoder.project(view) for encoder, view in pairs], dim=1)
 

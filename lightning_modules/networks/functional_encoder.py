@@ -1,4 +1,4 @@
-"""The encoder as a function of its parameters, for one batch: look-ahead passes leave no trace."""
+"""The encoder as a function of its parameters: look-ahead passes have no side effects."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ from torch.func import functional_call
 
 
 class FunctionalEncoder:
-    """``encode(params) -> [n, V, D]`` of one batch.
+    """`encode(params) -> [n, V, D]` of one batch.
 
     The first pass is the model's own: it updates BatchNorm statistics and draws from the random
     state. Every later pass replays the first, from copies of the buffers and the random state as
@@ -17,9 +17,9 @@ class FunctionalEncoder:
     vectors, and nothing is left behind. Features come in float32 or better.
 
     Args:
-        encoder: ``views -> [n, V, D]``.
-        names: Names of the parameters that ``params`` lists.
-        views: V image batches ``[n, C, H, W]``.
+        encoder: `views -> [n, V, D]`.
+        names: Names of the parameters that `params` lists.
+        views: V image batches `[n, C, H, W]`.
     """
 
     def __init__(self, encoder: nn.Module, names: Sequence[str], views: Sequence[Tensor]) -> None:
@@ -35,18 +35,25 @@ class FunctionalEncoder:
         if self.random_state is None:
             self.random_state = _random_state(self.views[0].device)
             self.buffers = _copies(dict(self.encoder.named_buffers()))
-            return _precise(functional_call(self.encoder, state, (self.views,)))
+            return self._encode(state)
         state.update(_copies(self.buffers))
         with replayed(self.random_state, self.views[0].device):
-            return _precise(functional_call(self.encoder, state, (self.views,)))
+            return self._encode(state)
+
+    def _encode(self, state: dict[str, Tensor]) -> Tensor:
+        features = functional_call(self.encoder, state, (self.views,))
+        shape = (len(self.views[0]), len(self.views))
+        if not isinstance(features, Tensor) or features.ndim != 3 or features.shape[:2] != shape:
+            given = list(features.shape) if isinstance(features, Tensor) else type(features)
+            raise ValueError(
+                f"an encoder must map {shape[1]} views of {shape[0]} images to features "
+                f"[{shape[0]}, {shape[1]}, D], but {type(self.encoder).__name__} gave {given}"
+            )
+        return features if features.dtype == torch.float64 else features.float()
 
 
 def _copies(buffers: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name: each.detach().clone() for name, each in buffers.items()}
-
-
-def _precise(features: Tensor) -> Tensor:
-    return features if features.dtype == torch.float64 else features.float()
+    return {name: buffer.detach().clone() for name, buffer in buffers.items()}
 
 
 def _random_state(device: torch.device) -> list[Tensor]:

@@ -1,6 +1,6 @@
 """The augmentation generator a_omega: meta feature augmentation in latent space.
 
-Letters: ``N`` instances, ``V`` views, ``D`` feature size.
+Letters: `N` instances, `V` views, `D` feature size.
 """
 
 import torch
@@ -42,7 +42,7 @@ class AugmentationGenerator(Rebuildable):
         self.networks = ViewNetworks(feature_dim, num_views, hidden_dim, num_layers, shared, norm)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Augmented features, ``[N, V, D] -> [N, V, D]``, unit norm.
+        """Augmented features, `[N, V, D] -> [N, V, D]`, unit norm.
 
         Raises:
             ValueError: If V or D is not what the generator was built for.
@@ -51,7 +51,7 @@ class AugmentationGenerator(Rebuildable):
 
 
 class ViewNetworks(nn.ModuleList):
-    """One MLP per view, or one for all, ``[N, V, D] -> [N, V, D]``; what generators are made of.
+    """One MLP per view, or one for all, `[N, V, D] -> [N, V, D]`; what generators are made of.
 
     Args:
         feature_dim: D.

@@ -8,7 +8,7 @@ from .generator import ViewNetworks
 
 
 class ResidualGenerator(Rebuildable):
-    """Adds an MLP's output to each feature, ``u + r(u)``; not in the paper.
+    """Adds an MLP's output to each feature, `u + r(u)`; not in the paper.
 
     Args:
         feature_dim: D, size of a feature; that of the encoder.
@@ -58,7 +58,7 @@ class ResidualGenerator(Rebuildable):
                 nn.init.zeros_(network[-1].bias)  # type: ignore[index]
 
     def forward(self, features: Tensor) -> Tensor:
-        """Augmented features, ``[N, V, D] -> [N, V, D]``, unit norm.
+        """Augmented features, `[N, V, D] -> [N, V, D]`, unit norm.
 
         Raises:
             ValueError: If V or D is not what the generator was built for.

@@ -1,7 +1,11 @@
-"""The objective of MetAug, each of its ideas under its own name."""
+"""The objective of MetAug, each of the paper's ideas under its own name.
+
+It imports `checkpoints` alone; used by the LightningModules and by monitors.
+"""
 
 from .info_nce import InfoNCE, info_nce
 from .margin import MarginRegularization, margin_regularization, margins
+from .memory_bank import MemoryBank
 from .metaug_objective import MetAugObjective, Terms
 from .oucl import OUCL, oucl
 from .pairs import Negatives, PairSet, form_pairs
@@ -10,6 +14,7 @@ __all__ = [
     "OUCL",
     "InfoNCE",
     "MarginRegularization",
+    "MemoryBank",
     "MetAugObjective",
     "Negatives",
     "PairSet",

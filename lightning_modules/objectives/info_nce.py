@@ -10,26 +10,38 @@ from .pairs import PairSet, check_similarities
 def info_nce(positive: Tensor, negative: Tensor, temperature: float = 0.2) -> Tensor:
     """InfoNCE (van den Oord et al., 2018): each positive against all negatives of its row.
 
-    ``-log( exp(s_p/T) / (exp(s_p/T) + sum_n exp(s_n/T)) )``, averaged over positives and rows.
+    `-log( exp(s_p/T) / (exp(s_p/T) + sum_n exp(s_n/T)) )`, averaged over positives and rows.
     With one row per feature, cosine similarities and all other instances' features as negatives
     it is NT-Xent, the loss of SimCLR (Chen et al., ICML 2020).
 
     Args:
-        positive: Similarities of positive pairs, ``[N, P]``.
-        negative: Similarities of negative pairs, ``[N, K]``.
+        positive: Similarities of positive pairs, `[N, P]`.
+        negative: Similarities of negative pairs, `[N, K]`.
         temperature: T > 0, in units of the similarity.
 
     Returns:
         The mean, a scalar.
 
     Raises:
-        ValueError: If a shape is not as stated, or ``temperature`` is not positive.
+        ValueError: If a shape is not as stated, or `temperature` is not positive.
+
+    Examples:
+        >>> info_nce(torch.tensor([[1.0]]), torch.tensor([[0.0]]), temperature=1.0)
+        tensor(0.3133)
     """
     check_similarities(positive=positive, negative=negative)
     _check_temperature(temperature)
-    logits = positive / temperature
-    negatives = torch.logsumexp(negative / temperature, dim=1, keepdim=True)
-    return (torch.logaddexp(logits, negatives) - logits).mean()
+    return each_positive(positive.T / temperature, negative[None] / temperature).mean()
+
+
+def each_positive(positive: Tensor, negative: Tensor) -> Tensor:
+    """The loss of each positive against all negatives of its instance and anchor, `[P, B]`.
+
+    Args:
+        positive: Logits of positive pairs, `[P, B]`.
+        negative: Logits of negative pairs, `[Q, B, M]`; minus infinity leaves one out.
+    """
+    return torch.logaddexp(positive, negative.logsumexp(dim=(0, 2))) - positive
 
 
 def _check_temperature(temperature: float) -> None:
@@ -47,6 +59,10 @@ class InfoNCE(Rebuildable):
 
     Args:
         temperature: T > 0 of cosine similarities.
+
+    Examples:
+        >>> from metaug.lightning_modules import MetAugObjective
+        >>> simclr = MetAugObjective(contrast=InfoNCE(temperature=0.5))
     """
 
     same_view_negatives = True
@@ -57,16 +73,15 @@ class InfoNCE(Rebuildable):
         self.temperature = temperature
 
     def forward(self, pairs: PairSet) -> Tensor:
-        """The loss of each instance of the set, ``[B]``; see :func:`info_nce`."""
+        """The loss of each instance of the set, `[B]`; see `info_nce`."""
         scale = 2 / self.temperature  # s = (1 + cos) / 2, so cos / T = 2 s / T up to a constant
-        negatives = pairs.mask_negatives(scale * pairs.negative)
         losses = []
-        for anchor in sorted(set(pairs.positive_anchor)):
-            logits = scale * pairs.positive[pairs.positives_of(anchor)]
-            denominator = negatives[pairs.negatives_of(anchor)].logsumexp(dim=(0, 2))
-            losses.append(torch.logaddexp(logits, denominator) - logits)
+        for anchor in pairs.anchors:
+            part = pairs.of_anchor(anchor)
+            negative = part.mask_negatives(scale * part.negative)
+            losses.append(each_positive(scale * part.positive, negative))
         return torch.cat(losses).mean(dim=0)
 
     def extra_repr(self) -> str:
-        """The settings, for ``print(module)``."""
+        """The settings, for `print(module)`."""
         return f"temperature={self.temperature}"

@@ -1,4 +1,4 @@
-"""Margin-injected regularisation: keeps augmented features hard, so that no network collapses."""
+"""Margin-injected regularization: keeps augmented features hard, so that no network collapses."""
 
 from typing import Literal, get_args
 
@@ -18,16 +18,16 @@ def margins(
     """The margins that augmented features are held to.
 
     Args:
-        hardest_positive: sigma+, the least similarity of an instance's original positives, ``[N]``.
-        hardest_negative: sigma-, the greatest similarity of its original negatives, ``[N]``.
-        kind: ``large``: m+ the lesser and m- the greater of the two; ``small``: swapped; ``mean``:
+        hardest_positive: sigma+, the least similarity of an instance's original positives, `[N]`.
+        hardest_negative: sigma-, the greatest similarity of its original negatives, `[N]`.
+        kind: `large`: m+ the lesser and m- the greater of the two; `small`: swapped; `mean`:
             both their mean.
 
     Returns:
-        m+ and m-, each ``[N]``.
+        m+ and m-, each `[N]`.
 
     Raises:
-        ValueError: If ``kind`` is unknown.
+        ValueError: If `kind` is unknown.
     """
     lesser = torch.minimum(hardest_positive, hardest_negative)
     greater = torch.maximum(hardest_positive, hardest_negative)
@@ -52,17 +52,17 @@ def margin_regularization(
     positive_weight: float = 1.0,
     negative_weight: float = 1.0,
 ) -> Tensor:
-    """``R = w+ mean[s_p - m+]+ + w- mean[m- - s_n]+`` over pairs with an augmented feature.
+    """`R = w+ mean[s_p - m+]+ + w- mean[m- - s_n]+` over pairs with an augmented feature.
 
     The margins come from the original pairs of each instance (MetAug, section 3.2); the gradient
     flows through them as well.
 
     Args:
-        positive: Similarities of original positive pairs, ``[N, P]``.
-        negative: Similarities of original negative pairs, ``[N, K]``.
-        augmented_positive: Similarities of positive pairs with an augmented feature, ``[N, P']``.
-        augmented_negative: Similarities of negative pairs with an augmented feature, ``[N, K']``.
-        kind: See :func:`margins`.
+        positive: Similarities of original positive pairs, `[N, P]`.
+        negative: Similarities of original negative pairs, `[N, K]`.
+        augmented_positive: Similarities of positive pairs with an augmented feature, `[N, P']`.
+        augmented_negative: Similarities of negative pairs with an augmented feature, `[N, K']`.
+        kind: See `margins`.
         positive_weight: w+.
         negative_weight: w-.
 
@@ -70,7 +70,7 @@ def margin_regularization(
         R, a scalar >= 0.
 
     Raises:
-        ValueError: If a shape is not as stated or ``kind`` is unknown.
+        ValueError: If a shape is not as stated or `kind` is unknown.
     """
     check_similarities(
         positive=positive,
@@ -79,21 +79,44 @@ def margin_regularization(
         augmented_negative=augmented_negative,
     )
     upper, lower = margins(positive.amin(dim=1), negative.amax(dim=1), kind)
-    too_easy = (augmented_positive - upper[:, None]).clamp_min(0).mean()
-    too_far = (lower[:, None] - augmented_negative).clamp_min(0).mean()
-    return positive_weight * too_easy + negative_weight * too_far
+    too_easy, too_far = hinges(upper, lower, augmented_positive.T, augmented_negative[None])
+    return (positive_weight * too_easy + negative_weight * too_far).mean()
+
+
+def hinges(
+    upper: Tensor, lower: Tensor, positive: Tensor, negative: Tensor, valid: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """`mean [s_p - m+]+` and `mean [m- - s_n]+` of each instance, each `[B]`.
+
+    Args:
+        upper: m+, `[B]`.
+        lower: m-, `[B]`.
+        positive: Similarities of positive pairs with an augmented feature, `[P, B]`.
+        negative: Similarities of negative pairs with an augmented feature, `[Q, B, M]`.
+        valid: `[B, M]`, False where `negative` compares an instance with itself; None for all.
+    """
+    too_easy = (positive - upper).clamp_min(0).mean(dim=0)
+    too_far = (lower[:, None] - negative).clamp_min(0)
+    if valid is None:
+        return too_easy, too_far.mean(dim=(0, 2))
+    count = negative.shape[0] * valid.sum(dim=1)
+    return too_easy, too_far.masked_fill(~valid, 0.0).sum(dim=(0, 2)) / count
 
 
 class MarginRegularization(Rebuildable):
-    """Margin-injected regularisation over a set of pairs.
+    """Margin-injected regularization over a set of pairs.
 
     Args:
-        kind: ``large``, ``small`` or ``mean``: how the margins follow from the hardest original
+        kind: `large`, `small` or `mean`: how the margins follow from the hardest original
             pairs of an instance.
         weight: delta, the weight of R in the objective.
         positive_weight: w+, the weight of the positive pairs in R.
         negative_weight: w-, the weight of the negative pairs in R.
-        acts_on: ``both`` networks, the ``generator`` alone, or ``none`` (R is only logged).
+        acts_on: `both` networks, the `generator` alone, or `none` (R is only logged).
+
+    Examples:
+        >>> MarginRegularization(kind="mean", weight=0.5)
+        MarginRegularization(kind=mean, weight=0.5, acts_on=both)
     """
 
     def __init__(
@@ -117,21 +140,19 @@ class MarginRegularization(Rebuildable):
         self.acts_on = acts_on
 
     def margins(self, pairs: PairSet) -> tuple[Tensor, Tensor]:
-        """m+ and m- of each instance of the set, each ``[B]``."""
+        """m+ and m- of each instance of the set, each `[B]`."""
         original = pairs.across_views().original()
         hardest_negative = original.mask_negatives(original.negative).amax(dim=(0, 2))
         return margins(original.positive.amin(dim=0), hardest_negative, self.kind)
 
     def forward(self, pairs: PairSet) -> Tensor:
-        """R of each instance of the set (unweighted by delta), ``[B]``."""
-        upper, lower = self.margins(pairs)
+        """R of each instance of the set (unweighted by delta), `[B]`."""
         augmented = pairs.across_views().augmented()
-        too_easy = (augmented.positive - upper).clamp_min(0).mean(dim=0)
-        too_far = (lower[:, None] - augmented.negative).clamp_min(0)
-        count = augmented.negative.shape[0] * pairs.valid.sum(dim=1)
-        too_far = augmented.mask_negatives(too_far, 0.0).sum(dim=(0, 2)) / count
+        too_easy, too_far = hinges(
+            *self.margins(pairs), augmented.positive, augmented.negative, pairs.valid
+        )
         return self.positive_weight * too_easy + self.negative_weight * too_far
 
     def extra_repr(self) -> str:
-        """The settings, for ``print(module)``."""
+        """The settings, for `print(module)`."""
         return f"kind={self.kind}, weight={self.weight}, acts_on={self.acts_on}"

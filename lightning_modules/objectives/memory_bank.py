@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..checkpoints.rebuildable import Rebuildable
-from . import Negatives
+from .pairs import Negatives
 
 
 class MemoryBank(Rebuildable):
@@ -22,6 +22,12 @@ class MemoryBank(Rebuildable):
         momentum: Share of the old entry kept in an update.
         num_instances: Number of training images; null takes it from the data module.
         seed: Seed of the initial entries and of the draws.
+
+    Examples:
+        >>> bank = MemoryBank(num_negatives=16)
+        >>> bank.allocate(num_instances=100, num_views=2, feature_dim=8)
+        >>> bank.draw(step=0).features.shape
+        torch.Size([2, 16, 8])
     """
 
     entries: Tensor
@@ -44,8 +50,29 @@ class MemoryBank(Rebuildable):
         self.seed = seed
         self.register_buffer("entries", torch.empty(0))
 
+    def allocate_for(self, datamodule: Any, feature_dim: int, *parts: Any) -> None:
+        """Make room for a data module's training images.
+
+        Args:
+            datamodule: May tell its `num_instances` and `num_views`.
+            feature_dim: D.
+            parts: What else may tell `num_views`: generator and encoder.
+
+        Raises:
+            ValueError: If nothing tells the number of images or of views.
+        """
+        instances = self.num_instances or getattr(datamodule, "num_instances", None)
+        told = (getattr(part, "num_views", None) for part in (*parts, datamodule))
+        views = next(filter(None, told), None)
+        if not instances or not views:
+            raise ValueError(
+                "the memory bank must know the number of training images and of views; set its "
+                "num_instances, and use a generator, encoder or data module that tells num_views"
+            )
+        self.allocate(instances, views, feature_dim)
+
     def allocate(self, num_instances: int, num_views: int, feature_dim: int) -> None:
-        """Make room, once: random unit features ``[num_instances, num_views, feature_dim]``."""
+        """Make room, once: random unit features `[num_instances, num_views, feature_dim]`."""
         if self.entries.numel():
             return
         generator = torch.Generator().manual_seed(self.seed)
@@ -69,8 +96,8 @@ class MemoryBank(Rebuildable):
         """Move entries towards new features.
 
         Args:
-            features: ``[G, V, D]``, unit norm.
-            index: Dataset index of each, ``[G]``.
+            features: `[G, V, D]`, unit norm.
+            index: Dataset index of each, `[G]`.
         """
         old = self.entries[index]
         mixed = self.momentum * old + (1 - self.momentum) * features.to(old.dtype)

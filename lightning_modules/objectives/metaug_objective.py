@@ -20,8 +20,8 @@ class Terms(NamedTuple):
     Attributes:
         contrast: The composed contrastive loss (OUCL or InfoNCE).
         margin: R, not weighted; 0 without a generator or a margin.
-        inner: What the encoder minimises: L(theta, omega).
-        outer: What the generator minimises at the look-ahead, or maximises if ``adversarial``.
+        inner: What the encoder minimizes: L(theta, omega).
+        outer: What the generator minimizes at the look-ahead, or maximizes if `adversarial`.
     """
 
     contrast: Tensor
@@ -29,28 +29,35 @@ class Terms(NamedTuple):
     inner: Tensor
     outer: Tensor
 
-    def __add__(self, other: "Terms") -> "Terms":  # type: ignore[override]
-        """Terms of two blocks of instances together."""
-        return Terms(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
+    @classmethod
+    def of(cls, loss: Tensor) -> "Terms":
+        """The terms of an objective that is one loss for encoder and generator alike."""
+        return cls(loss, torch.zeros_like(loss), loss, loss)
 
 
 class MetAugObjective(Rebuildable):
-    """``L = composition of contrastive losses + delta * R`` (MetAug, section 3).
+    """`L = composition of contrastive losses + delta * R` (MetAug, section 3).
 
     Args:
-        contrast: The contrastive loss over pairs: ``OUCL`` (default) or ``InfoNCE``.
-        composition: ``unified`` (the paper): the loss over original pairs + lambda * the loss over
-            all pairs, originals and augmented together; ``substituted`` (the paper's code): the
+        contrast: The contrastive loss over pairs: `OUCL` (default) or `InfoNCE`.
+        composition: `unified` (the paper): the loss over original pairs + lambda * the loss over
+            all pairs, originals and augmented together; `substituted` (the paper's code): the
             loss over original pairs + lambda * [the sum over views of the loss with that view
-            replaced by its augmented feature + the loss with every view replaced]; ``anchored``: as
-            ``unified``, without pairs of two augmented features.
+            replaced by its augmented feature + the loss with every view replaced]; `anchored`: as
+            `unified`, without pairs of two augmented features.
         augmented_weight: lambda, the weight of the losses over augmented features.
         margin: Margin-injected regularisation, or null for none.
         adversarial: The generator makes the contrastive loss after the look-ahead as great as it
-            can, instead of as small as in the paper; it minimises R either way.
+            can, instead of as small as in the paper; it minimizes R either way.
         detach: The encoder takes augmented features as given, instead of learning through the
-            generator as well; the generator learns as before. The engine ``lookahead`` then
-            neglects the path through the generator in v, and is no closer than ``first_order``.
+            generator as well; the generator learns as before. The engine `lookahead` then
+            neglects the path through the generator in v, and is no closer than `first_order`.
+
+    Examples:
+        >>> objective = MetAugObjective(margin=MarginRegularization())
+        >>> features = torch.nn.functional.normalize(torch.randn(4, 2, 8), dim=-1)
+        >>> objective(features, lambda u: u.roll(1, dims=2)).inner.shape
+        torch.Size([])
     """
 
     def __init__(
@@ -82,11 +89,11 @@ class MetAugObjective(Rebuildable):
         return self.detach or acts_on == "generator" or (self.adversarial and acts_on == "both")
 
     def compose(self, pairs: PairSet) -> Tensor:
-        """The composed contrastive loss of each instance, ``[B]``."""
+        """The composed contrastive loss of each instance, `[B]`."""
         views = pairs.num_views
         originals = pairs.original()
         total = self.contrast(originals)
-        if max(pairs.positive_anchor) < views:
+        if pairs.positive_pairs.max() < views:
             return total
         if self.composition == "anchored":
             return total + self.augmented_weight * self.contrast(pairs.anchored())
@@ -111,13 +118,13 @@ class MetAugObjective(Rebuildable):
         """Evaluate the objective over the global batch, or a block of instances' share of it.
 
         Args:
-            features: Original features of the global batch, ``[G, V, D]``, unit norm.
-            augment: The augmentation generator ``[G, V, D] -> [G, V, D]``, or None.
+            features: Original features of the global batch, `[G, V, D]`, unit norm.
+            augment: The augmentation generator `[G, V, D] -> [G, V, D]`, or None.
             rows: Sum only the instances of this block, divided by G: blocks add up to the whole.
             negatives: Draws from a memory bank, or None for in-batch negatives.
-            index: Dataset index of the instances, ``[G]``; needed with ``negatives``.
-            through: Whether gradients reach the features through ``augment``, as they always do
-                for the generator's objective; None for what ``detach`` says of the encoder's.
+            index: Dataset index of the instances, `[G]`; needed with `negatives`.
+            through: Whether gradients reach the features through `augment`, as they always do
+                for the generator's objective; None for what `detach` says of the encoder's.
 
         Returns:
             The terms, scalars.
@@ -146,7 +153,7 @@ class MetAugObjective(Rebuildable):
         )
         contrast = self.compose(pairs).sum() / count
         if augment is None or self.margin is None:
-            return Terms(contrast, torch.zeros_like(contrast), contrast, contrast)
+            return Terms.of(contrast)
         margin = self.margin(pairs).sum() / count
         weighted = self.margin.weight * margin
         outer = -weighted if self.adversarial else weighted

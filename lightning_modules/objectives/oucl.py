@@ -1,6 +1,5 @@
 """OUCL, the optimization-driven unified contrastive loss."""
 
-import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -9,7 +8,7 @@ from .pairs import PairSet, check_similarities
 
 
 def positive_logits(similarity: Tensor, gamma: float, margin: float | None) -> Tensor:
-    """Weighted logits of positive pairs, ``-gamma * alpha_p * (s - Delta_p)``.
+    """Weighted logits of positive pairs, `-gamma * alpha_p * (s - Delta_p)`.
 
     Args:
         similarity: Similarities s in [0, 1], any shape.
@@ -18,7 +17,7 @@ def positive_logits(similarity: Tensor, gamma: float, margin: float | None) -> T
             or None for the plain form (alpha_p = 1, Delta_p = 0).
 
     Returns:
-        Logits of the shape of ``similarity``.
+        Logits of the shape of `similarity`.
     """
     if margin is None:
         return -gamma * similarity
@@ -27,7 +26,7 @@ def positive_logits(similarity: Tensor, gamma: float, margin: float | None) -> T
 
 
 def negative_logits(similarity: Tensor, gamma: float, margin: float | None) -> Tensor:
-    """Weighted logits of negative pairs, ``gamma * alpha_n * (s - Delta_n)``.
+    """Weighted logits of negative pairs, `gamma * alpha_n * (s - Delta_n)`.
 
     Args:
         similarity: Similarities s in [0, 1], any shape.
@@ -36,7 +35,7 @@ def negative_logits(similarity: Tensor, gamma: float, margin: float | None) -> T
             for the plain form (alpha_n = 1, Delta_n = 0).
 
     Returns:
-        Logits of the shape of ``similarity``.
+        Logits of the shape of `similarity`.
     """
     if margin is None:
         return gamma * similarity
@@ -49,13 +48,13 @@ def oucl(
 ) -> Tensor:
     """OUCL: all pairs of an instance in one term, so that one backward pass weighs them together.
 
-    ``L_i = 16/gamma * softplus(logsumexp_n(negative logits) + logsumexp_p(positive logits))``,
+    `L_i = 16/gamma * softplus(logsumexp_n(negative logits) + logsumexp_p(positive logits))`,
     averaged over instances (MetAug, section 3.3; the self-paced weights are those of Circle loss,
-    Sun et al., CVPR 2020). With ``gamma=16`` and no margin it is what the paper's code runs.
+    Sun et al., CVPR 2020). With `gamma=16` and no margin it is what the paper's code runs.
 
     Args:
-        positive: Similarities of positive pairs, ``[N, P]``, in [0, 1].
-        negative: Similarities of negative pairs, ``[N, K]``, in [0, 1].
+        positive: Similarities of positive pairs, `[N, P]`, in [0, 1].
+        negative: Similarities of negative pairs, `[N, K]`, in [0, 1].
         gamma: Scale of the logits, > 0.
         margin: Self-paced margin m, or None for the plain form.
 
@@ -63,23 +62,37 @@ def oucl(
         The mean over instances, a scalar.
 
     Raises:
-        ValueError: If a shape is not as stated, or ``gamma`` is not positive.
+        ValueError: If a shape is not as stated, or `gamma` is not positive.
+
+    Examples:
+        >>> oucl(torch.tensor([[0.9]]), torch.tensor([[0.2, 0.4]]))
+        tensor(0.0005)
     """
     check_similarities(positive=positive, negative=negative)
     _check_gamma(gamma)
-    negatives = torch.logsumexp(negative_logits(negative, gamma, margin), dim=1)
-    positives = torch.logsumexp(positive_logits(positive, gamma, margin), dim=1)
-    return (16 / gamma) * _softplus(negatives + positives).mean()
+    return unified_loss(
+        positive_logits(positive, gamma, margin).T,
+        negative_logits(negative, gamma, margin)[None],
+        gamma,
+    ).mean()
+
+
+def unified_loss(positive: Tensor, negative: Tensor, gamma: float) -> Tensor:
+    """All pairs of each instance in one term, `[B]`.
+
+    Args:
+        positive: Logits of positive pairs, `[P, B]`.
+        negative: Logits of negative pairs, `[Q, B, M]`; minus infinity leaves one out.
+        gamma: Scale of the logits.
+    """
+    total = negative.logsumexp(dim=(0, 2)) + positive.logsumexp(dim=0)
+    # torch's default threshold of 20 is too low for float64: it is off by 2e-9 there
+    return (16 / gamma) * functional.softplus(total, threshold=40)
 
 
 def _check_gamma(gamma: float) -> None:
     if not gamma > 0:
         raise ValueError(f"gamma must be greater than 0, got {gamma}; the paper's code runs 16")
-
-
-def _softplus(values: Tensor) -> Tensor:
-    # torch's default threshold of 20 is too low for float64: it is off by 2e-9 there.
-    return functional.softplus(values, threshold=40)
 
 
 class OUCL(Rebuildable):
@@ -88,6 +101,10 @@ class OUCL(Rebuildable):
     Args:
         gamma: Scale of the logits, > 0. The paper's code runs 16.
         margin: Self-paced margin m in [0, 1] as in Circle loss, or null for the plain form.
+
+    Examples:
+        >>> OUCL(gamma=8.0, margin=0.25)
+        OUCL(gamma=8.0, margin=0.25)
     """
 
     same_view_negatives = False
@@ -99,12 +116,11 @@ class OUCL(Rebuildable):
         self.margin = margin
 
     def forward(self, pairs: PairSet) -> Tensor:
-        """The loss of each instance of the set, ``[B]``; see :func:`oucl`."""
+        """The loss of each instance of the set, `[B]`; see `oucl`."""
+        positive = positive_logits(pairs.positive, self.gamma, self.margin)
         negative = negative_logits(pairs.negative, self.gamma, self.margin)
-        negatives = pairs.mask_negatives(negative).logsumexp(dim=(0, 2))
-        positives = positive_logits(pairs.positive, self.gamma, self.margin).logsumexp(dim=0)
-        return (16 / self.gamma) * _softplus(negatives + positives)
+        return unified_loss(positive, pairs.mask_negatives(negative), self.gamma)
 
     def extra_repr(self) -> str:
-        """The settings, for ``print(module)``."""
+        """The settings, for `print(module)`."""
         return f"gamma={self.gamma}, margin={self.margin}"

@@ -1,13 +1,15 @@
 """Pairs of features and their similarities: what every objective is made of.
 
-Letters: ``B`` instances whose losses are computed (a block of rows), ``G`` instances of the global
-batch, ``V`` views, ``D`` feature size, ``F`` features of an instance (V originals, then V augmented
-ones if there is a generator), ``K`` negatives drawn from a memory bank, ``M`` = G or K.
+Letters: `B` instances whose losses are computed (a block of rows), `G` instances of the global
+batch, `V` views, `D` feature size, `K` negatives drawn from a memory bank, `M` = G or K, `Q` pairs
+of features, of which `Qp` are compared within an instance and `Qn` between instances.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -16,7 +18,7 @@ def check_similarities(**similarities: Tensor) -> None:
     """Check that similarities are non-empty matrices with one row per instance.
 
     Args:
-        similarities: Tensors by name, each ``[N, pairs of the instance]``.
+        similarities: Tensors by name, each `[N, pairs of the instance]`.
 
     Raises:
         ValueError: Naming the tensor and its shape.
@@ -36,8 +38,8 @@ class Negatives:
     """Features drawn from a memory bank, used as negatives instead of the batch.
 
     Attributes:
-        features: ``[V, K, D]``, unit norm, one row of K draws per view.
-        index: Dataset index of each draw, ``[K]``.
+        features: `[V, K, D]`, unit norm, one row of K draws per view.
+        index: Dataset index of each draw, `[K]`.
     """
 
     features: Tensor
@@ -48,117 +50,110 @@ class Negatives:
 class PairSet:
     """Similarities s in [0, 1] of positive and negative pairs of a block of instances.
 
-    A pair is (anchor, other): two features by number, ``f`` in [0, V) original and ``f`` in
-    [V, 2V) augmented, of view ``f % V``. The other feature of a negative is of another instance.
+    A pair is (anchor, other), two features by number: v in [0, V) is the original feature of view
+    v, V + v its augmented one, 2V + v the memory bank's. The other feature of a negative is of
+    another instance. Subsets are chosen by an `[anchor, other]` mask of numbers.
 
     Attributes:
-        positive: ``[Qp, B]``.
-        negative: ``[Qn, B, M]``.
-        valid: ``[B, M]``, False where ``negative`` compares an instance with itself.
-        positive_anchor: The anchor of each of the Qp pairs.
-        positive_other: The other feature of each of the Qp pairs.
-        negative_anchor: The anchor of each of the Qn pairs.
-        negative_other: The other feature of each of the Qn pairs.
-        from_bank: Whether negatives are bank entries (always original features).
+        positive: `[Qp, B]`.
+        negative: `[Qn, B, M]`.
+        valid: `[B, M]`, False where `negative` compares an instance with itself.
+        positive_pairs: Anchor and other of each row of `positive`, `[Qp, 2]`.
+        negative_pairs: Anchor and other of each row of `negative`, `[Qn, 2]`.
         num_views: V.
     """
 
     positive: Tensor
     negative: Tensor
     valid: Tensor
-    positive_anchor: tuple[int, ...]
-    positive_other: tuple[int, ...]
-    negative_anchor: tuple[int, ...]
-    negative_other: tuple[int, ...]
-    from_bank: bool
+    positive_pairs: np.ndarray
+    negative_pairs: np.ndarray
     num_views: int
 
+    @property
+    def anchors(self) -> list[int]:
+        """The anchors of positive pairs, each once."""
+        return np.unique(self.positive_pairs[:, 0]).tolist()
+
     def mask_negatives(self, values: Tensor, fill: float = -torch.inf) -> Tensor:
-        """``values`` ``[Qn, B, M]`` with ``fill`` where an instance meets itself."""
+        """`values` `[Qn, B, M]` with `fill` where an instance meets itself."""
         return values.masked_fill(~self.valid, fill)
 
-    def positives_of(self, anchor: int) -> list[int]:
-        """Rows of ``positive`` with this anchor."""
-        return [row for row, feature in enumerate(self.positive_anchor) if feature == anchor]
-
-    def negatives_of(self, anchor: int) -> list[int]:
-        """Rows of ``negative`` with this anchor."""
-        return [row for row, feature in enumerate(self.negative_anchor) if feature == anchor]
-
-    def among(self, features: Sequence[int]) -> "PairSet":
-        """The pairs whose two features are both in ``features``; bank entries always are."""
-        kept = set(features)
-        return self._select(
-            lambda anchor, other: anchor in kept and other in kept,
-            lambda anchor, other: anchor in kept and (self.from_bank or other in kept),
-        )
-
     def original(self) -> "PairSet":
-        """The pairs of two original features."""
-        return self.among(range(self.num_views))
+        """The pairs without an augmented feature."""
+        augmented = self._numbers // self.num_views == 1
+        return self._where(~augmented[:, None] & ~augmented)
 
     def augmented(self) -> "PairSet":
         """The pairs with at least one augmented feature."""
-        views = self.num_views
-        return self._select(
-            lambda anchor, other: anchor >= views or other >= views,
-            lambda anchor, other: anchor >= views or (other >= views and not self.from_bank),
-        )
+        augmented = self._numbers // self.num_views == 1
+        return self._where(augmented[:, None] | augmented)
 
     def anchored(self) -> "PairSet":
-        """The pairs with at least one original feature."""
-        views = self.num_views
-        return self._select(
-            lambda anchor, other: anchor < views or other < views,
-            lambda anchor, other: anchor < views or other < views,
-        )
+        """The pairs without those of two augmented features."""
+        augmented = self._numbers // self.num_views == 1
+        return self._where(~(augmented[:, None] & augmented))
 
     def across_views(self) -> "PairSet":
         """The pairs of features of different views: without same-view negatives."""
-        views = self.num_views
-        return self._select(lambda *_: True, lambda anchor, other: anchor % views != other % views)
+        view = self._numbers % self.num_views
+        return self._where(view[:, None] != view)
 
-    def _select(
-        self, keep_positive: Callable[[int, int], bool], keep_negative: Callable[[int, int], bool]
-    ) -> "PairSet":
-        positive = _rows(self.positive_anchor, self.positive_other, keep_positive)
-        negative = _rows(self.negative_anchor, self.negative_other, keep_negative)
-        return PairSet(
-            positive=_take(self.positive, positive),
-            negative=_take(self.negative, negative),
-            valid=self.valid,
-            positive_anchor=tuple(self.positive_anchor[row] for row in positive),
-            positive_other=tuple(self.positive_other[row] for row in positive),
-            negative_anchor=tuple(self.negative_anchor[row] for row in negative),
-            negative_other=tuple(self.negative_other[row] for row in negative),
-            from_bank=self.from_bank,
-            num_views=self.num_views,
+    def among(self, features: Sequence[int]) -> "PairSet":
+        """The pairs whose two features are both in `features`; bank entries always are."""
+        kept = np.isin(self._numbers, features) | (self._numbers // self.num_views == 2)
+        return self._where(kept[:, None] & kept)
+
+    def of_anchor(self, anchor: int) -> "PairSet":
+        """The pairs with this anchor."""
+        return self._where(np.broadcast_to((self._numbers == anchor)[:, None], [self._count] * 2))
+
+    @property
+    def _count(self) -> int:
+        return 3 * self.num_views
+
+    @property
+    def _numbers(self) -> np.ndarray:
+        return np.arange(self._count)
+
+    def _where(self, mask: np.ndarray) -> "PairSet":
+        """The pairs that a mask `[anchor, other]` chooses, in their order."""
+        positive = np.flatnonzero(mask[tuple(self.positive_pairs.T)])
+        negative = np.flatnonzero(mask[tuple(self.negative_pairs.T)])
+        return replace(
+            self,
+            positive=_take(self.positive, positive.tolist()),
+            negative=_take(self.negative, negative.tolist()),
+            positive_pairs=self.positive_pairs[positive],
+            negative_pairs=self.negative_pairs[negative],
         )
 
 
-def _rows(
-    anchors: Sequence[int], others: Sequence[int], keep: Callable[[int, int], bool]
-) -> list[int]:
-    pairs = zip(anchors, others, strict=True)
-    return [row for row, (anchor, other) in enumerate(pairs) if keep(anchor, other)]
-
-
 def _take(values: Tensor, rows: list[int]) -> Tensor:
-    """Rows of ``values``; a view where they follow each other."""
+    """Rows of `values`; a view where they follow each other."""
     if rows and rows == list(range(rows[0], rows[-1] + 1)):
         return values[rows[0] : rows[-1] + 1]
-    return values[rows]
+    if values.device.type == "cpu":
+        return values[rows]
+    return values.index_select(0, _index_on(values.device, tuple(rows)))
+
+
+@lru_cache(maxsize=512)
+def _index_on(device: torch.device, rows: tuple[int, ...]) -> Tensor:
+    """Row numbers on an accelerator, made once: a list as an index waits for it each time."""
+    with torch.inference_mode(False):
+        return torch.tensor(rows, device=device)
 
 
 def similarity(first: Tensor, second: Tensor) -> Tensor:
-    """``s(u, w) = (1 + u.w) / 2`` of unit features.
+    """`s(u, w) = (1 + u.w) / 2` of unit features.
 
     Args:
-        first: ``[Q, B, D]``.
-        second: ``[Q, M, D]``.
+        first: `[Q, B, D]`.
+        second: `[Q, M, D]`.
 
     Returns:
-        ``[Q, B, M]`` in [0, 1].
+        `[Q, B, M]` in [0, 1].
     """
     return torch.baddbmm(first.new_full((1, 1, 1), 0.5), first, second.transpose(1, 2), alpha=0.5)
 
@@ -175,55 +170,61 @@ def form_pairs(
     """Form all ordered pairs of features of different views, for a block of instances.
 
     Args:
-        features: Original features ``[G, V, D]``, unit norm.
-        augmented: Augmented features ``[G, V, D]``, unit norm, or None.
+        features: Original features `[G, V, D]`, unit norm.
+        augmented: Augmented features `[G, V, D]`, unit norm, or None.
         rows: The block of instances whose pairs are formed, or None for all.
         negatives: Draws from a memory bank to use as negatives; None uses the batch.
-        index: Dataset index of the G instances, ``[G]``; needed with ``negatives``.
+        index: Dataset index of the G instances, `[G]`; needed with `negatives`.
         same_view_negatives: Whether negatives of the same view count too (NT-Xent).
 
     Returns:
         The similarities; pairs of two original features come first.
+
+    Raises:
+        ValueError: If `augmented` has another shape, or `negatives` come without `index`.
     """
     count, views, _ = features.shape
-    everything = (
-        features if augmented is None else torch.cat([features, augmented], dim=1)
-    ).transpose(0, 1)  # [F, G, D]
-    block = everything if rows is None else everything[:, rows]
-    numbers = range(everything.shape[0])
-    pairs = [(a, o) for a in numbers for o in numbers if a % views != o % views]
-    pairs.sort(key=lambda pair: max(pair) >= views)
-    positive_anchor, positive_other = zip(*pairs, strict=True)
-    positive = (block[list(positive_anchor)] * block[list(positive_other)]).sum(-1)
+    if augmented is not None and augmented.shape != features.shape:
+        raise ValueError(
+            f"a generator must map features [N, V, D] = {list(features.shape)} to augmented ones "
+            f"of the same shape, got {list(augmented.shape)}"
+        )
+    own_rows = slice(None) if rows is None else rows
+    # all features of an instance, [F, G, D], and those of the block, [F, B, D]
+    everything = features if augmented is None else torch.cat([features, augmented], dim=1)
+    everything = everything.transpose(0, 1)
+    block = everything[:, own_rows]
 
+    # positives: the features of one instance, [Qp, B, D] each
+    numbers = range(everything.shape[0])
+    positive_pairs = _ordered(numbers, numbers, views)
+    anchor, other = (column.tolist() for column in positive_pairs.T)
+    positive = (_take(block, anchor) * _take(block, other)).sum(-1)
+
+    # negatives: features of the block against those of all instances, or of the bank, [Qn, M, D]
     if negatives is None:
-        candidates = pairs
-        if same_view_negatives:
-            candidates = [(a, o) for a in numbers for o in numbers]
-            candidates.sort(key=lambda pair: max(pair) >= views)
-        others = everything
-        own = torch.arange(count, device=features.device)
-        own = (own if rows is None else own[rows])[:, None]
-        valid = own != torch.arange(count, device=features.device)
+        candidates, others = numbers, everything
+        identity = torch.arange(count, device=features.device)
+        own, foreign = identity[own_rows], identity
     else:
         if index is None:
             raise ValueError("negatives from a memory bank need the dataset index of the batch")
-        candidates = [
-            (a, o) for a in numbers for o in range(views) if same_view_negatives or a % views != o
-        ]
-        others = negatives.features
-        own = (index if rows is None else index[rows])[:, None]
-        valid = own != negatives.index
-    negative_anchor, negative_other = zip(*candidates, strict=True)
-    negative = similarity(block[list(negative_anchor)], others[list(negative_other)])
+        candidates, others = range(2 * views, 3 * views), negatives.features
+        own, foreign = index[own_rows], negatives.index
+    negative_pairs = _ordered(numbers, candidates, views, same_view=same_view_negatives)
+    anchor, other = (column.tolist() for column in negative_pairs.T)
+    rows_of_others = [number - candidates[0] for number in other]
     return PairSet(
         positive=(1 + positive) / 2,
-        negative=negative,
-        valid=valid,
-        positive_anchor=positive_anchor,
-        positive_other=positive_other,
-        negative_anchor=negative_anchor,
-        negative_other=negative_other,
-        from_bank=negatives is not None,
+        negative=similarity(_take(block, anchor), _take(others, rows_of_others)),
+        valid=own[:, None] != foreign,
+        positive_pairs=positive_pairs,
+        negative_pairs=negative_pairs,
         num_views=views,
     )
+
+
+def _ordered(anchors: range, others: range, views: int, *, same_view: bool = False) -> np.ndarray:
+    """Pairs of numbers `[Q, 2]` of different views, those without an augmented feature first."""
+    pairs = [(a, o) for a in anchors for o in others if same_view or a % views != o % views]
+    return np.array(sorted(pairs, key=lambda pair: any(n // views == 1 for n in pair)))

@@ -1,4 +1,4 @@
-"""The forms of a training batch that MetAug accepts, its own and those of other projects."""
+"""The formats of a training batch that MetAug accepts, its own and those of other projects."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,11 +16,11 @@ ACCEPTED = (
 
 @dataclass(frozen=True)
 class Batch:
-    """A training batch in one form.
+    """A training batch in one format.
 
     Attributes:
-        views: V image batches ``[N, C, H, W]``.
-        index: Dataset index of each instance, ``[N]``, or None if the batch does not tell.
+        views: V image batches `[N, C, H, W]`.
+        index: Dataset index of each instance, `[N]`, or None if the batch does not tell.
     """
 
     views: list[Tensor]
@@ -31,15 +31,33 @@ class Batch:
         index = None if self.index is None else self.index.to(device)
         return Batch([view.to(device) for view in self.views], index)
 
+    def split(self, size: int | None) -> list[tuple[Tensor, ...]]:
+        """The views in micro-batches of at most `size` instances; None for one of all."""
+        size = size or self.views[0].shape[0]
+        return list(zip(*(view.split(size) for view in self.views), strict=True))
+
+    def index_for_bank(self) -> Tensor:
+        """The dataset index.
+
+        Raises:
+            ValueError: If the batch does not tell.
+        """
+        if self.index is None:
+            raise ValueError(
+                "a memory bank needs the dataset index of each instance, but the batch has none; "
+                "yield MultiViewBatch(views, target, index) or (index, views, target)"
+            )
+        return self.index
+
 
 def read_batch(batch: Any) -> Batch:
-    """Bring a batch into one form.
+    """Bring a batch into one format.
 
     Args:
         batch: What a data loader yields.
 
     Raises:
-        TypeError: If the batch has none of the accepted forms.
+        TypeError: If the batch has none of the accepted formats.
         ValueError: If there are fewer than two views, or they differ in their number of instances.
     """
     views: Any = None
@@ -79,7 +97,7 @@ def _describe(value: Any, depth: int = 0) -> str:
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{key!r}: {_describe(value[key], 1)}" for key in value) + "}"
     if isinstance(value, list | tuple) and depth < 3:
-        return f"{type(value).__name__}({', '.join(_describe(each, depth + 1) for each in value)})"
+        return f"{type(value).__name__}({', '.join(_describe(item, depth + 1) for item in value)})"
     return type(value).__name__
 
 
@@ -89,6 +107,8 @@ def join(batches: Sequence[Batch]) -> Batch:
     Args:
         batches: Batches with the same number of views.
     """
+    if len(batches) == 1:
+        return batches[0]
     views = [torch.cat(parts) for parts in zip(*(batch.views for batch in batches), strict=True)]
     indices = [batch.index for batch in batches if batch.index is not None]
     return Batch(views, torch.cat(indices) if len(indices) == len(batches) else None)

@@ -1,4 +1,4 @@
-"""Checks that fail early, each with the value and the cure."""
+"""Checks that fail early, each with the value and how to fix it."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,46 +12,23 @@ class NonFiniteLossError(RuntimeError):
     """The loss is not a number or infinite; the message says where and what to do."""
 
 
-def check_sizes(encoder: nn.Module, generator: nn.Module | None) -> None:
-    """Check that encoder and generator agree on the feature size and the number of views.
-
-    Raises:
-        ValueError: If they do not.
-    """
-    size, views = getattr(encoder, "feature_dim", None), getattr(encoder, "num_views", None)
-    wanted_size, wanted_views = (
-        getattr(generator, "feature_dim", size),
-        getattr(generator, "num_views", views),
-    )
-    if size is not None and size != wanted_size:
-        raise ValueError(
-            f"the encoder's projection_dim is {size}, the generator's feature_dim is "
-            f"{wanted_size}; set both to the same number"
-        )
-    if views is not None and views != wanted_views:
-        raise ValueError(
-            f"the encoder has {views} views, the generator num_views={wanted_views}; set both to "
-            "the same number"
-        )
-
-
 def check_views(count: int | None, source: str, encoder: nn.Module, generator: Any) -> None:
     """Check that encoder and generator take as many views as there are.
 
     Args:
         count: Number of views, or None if it is not known.
         source: What has them, in words.
-        encoder: Its ``num_views``, if any, is what it takes.
+        encoder: Its `num_views`, if any, is what it takes.
         generator: Likewise; None for none.
 
     Raises:
         ValueError: If they do not.
     """
     for name, part in (("generator", generator), ("encoder", encoder)):
-        wanted = getattr(part, "num_views", None)
-        if count is not None and wanted is not None and count != wanted:
+        expected = getattr(part, "num_views", None)
+        if count is not None and expected is not None and count != expected:
             raise ValueError(
-                f"the {source} {count} views of each image, the {name} has {wanted}; set the "
+                f"the {source} {count} views of each image, the {name} has {expected}; set the "
                 "number of views of both to the same"
             )
 
@@ -75,12 +52,22 @@ def check_precision(trainer: pl.Trainer) -> None:
         )
 
 
+def check_clip_norm(clip_norm: float | None) -> None:
+    """Check the greatest norm of gradients.
+
+    Raises:
+        ValueError: If it is not above 0.
+    """
+    if clip_norm is not None and not clip_norm > 0:
+        raise ValueError(f"clip_norm must be greater than 0, got {clip_norm}; null for no limit")
+
+
 def check_finite(
     trainer: pl.Trainer, loss: Tensor, terms: dict[str, Tensor], gradients: Sequence[Tensor] = ()
 ) -> None:
     """Check that the loss and its gradients are finite, before they spoil the parameters.
 
-    Reading a value waits for a GPU, so there it is read only every ``log_every_n_steps``.
+    Reading a value waits for a GPU, so there it is read only every `log_every_n_steps`.
 
     Args:
         trainer: The trainer at work.
@@ -102,8 +89,8 @@ def check_finite(
         return
     blown = [name for name, value in terms.items() if not torch.isfinite(value)]
     paths = [
-        getattr(each, "last_model_path", "") or getattr(each, "best_model_path", "")
-        for each in trainer.checkpoint_callbacks
+        getattr(callback, "last_model_path", "") or getattr(callback, "best_model_path", "")
+        for callback in trainer.checkpoint_callbacks
     ]
     last = next((path for path in paths if path), None)
     resume = f"resume from {last}" if last else "no checkpoint was written yet"

@@ -1,13 +1,13 @@
 """Optimizers and learning-rate schedules, as plain settings."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 import torch
 from timm.optim import create_optimizer_v2
-from torch import nn
+from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
 ScheduleName = Literal["constant", "cosine", "step"]
@@ -18,15 +18,20 @@ class OptimizerSettings:
     """One optimizer with its learning-rate schedule, stepped once per training step.
 
     Args:
-        name: An optimizer that timm knows: ``sgd`` (Nesterov), ``momentum`` (plain), ``adamw``,
-            ``lars``, ``lamb`` and others.
+        name: An optimizer that timm knows: `sgd` (Nesterov), `momentum` (plain), `adamw`,
+            `lars`, `lamb` and others.
         lr: Peak learning rate, > 0.
         momentum: Momentum, of optimizers that have one.
-        weight_decay: Weight decay; not applied to biases and normalisation parameters.
-        schedule: ``constant``, ``cosine`` (to 0 at the end of training) or ``step``.
+        weight_decay: Weight decay; not applied to biases and normalization parameters.
+        schedule: `constant`, `cosine` (to 0 at the end of training) or `step`.
         warmup_epochs: Epochs of linear warm-up from near 0 to the peak; fractions are allowed.
-        milestones: Epochs at which ``step`` multiplies the rate by ``decay``.
-        decay: Factor of ``step``.
+        milestones: Epochs at which `step` multiplies the rate by `decay`.
+        decay: Factor of `step`.
+
+    Examples:
+        >>> settings = OptimizerSettings("adamw", lr=1e-3, schedule="cosine", warmup_epochs=1)
+        >>> [settings.factor(step, steps_per_epoch=10, total_steps=100) for step in (9, 55)]
+        [0.9090909090909091, 0.5]
     """
 
     name: str = "sgd"
@@ -42,7 +47,7 @@ class OptimizerSettings:
         """Check the settings.
 
         Raises:
-            ValueError: Naming the setting, its value and the cure.
+            ValueError: Naming the setting, its value and how to fix it.
         """
         if not self.lr > 0:
             raise ValueError(f"lr must be greater than 0, got {self.lr}")
@@ -79,7 +84,7 @@ class OptimizerSettings:
             ) from error
 
     def factor(self, step: int, steps_per_epoch: float, total_steps: float) -> float:
-        """The learning rate after ``step`` training steps, as a fraction of the peak.
+        """The learning rate after `step` training steps, as a fraction of the peak.
 
         Args:
             step: Training steps taken.
@@ -99,7 +104,7 @@ class OptimizerSettings:
     def build_schedule(
         self, optimizer: torch.optim.Optimizer, steps_per_epoch: float, total_steps: float
     ) -> LambdaLR:
-        """The schedule of an optimizer; see :meth:`factor`.
+        """The schedule of an optimizer; see `factor`.
 
         Raises:
             ValueError: If a cosine schedule has no end, or epochs of unknown length are counted.
@@ -118,17 +123,32 @@ class OptimizerSettings:
         return LambdaLR(optimizer, lambda step: self.factor(step, steps_per_epoch, total_steps))
 
 
-def clip_by_norm(grads: Iterable[torch.Tensor], max_norm: float) -> torch.Tensor:
-    """Scale gradients in place so that their joint norm is at most ``max_norm``.
+def trained_parameters(module: nn.Module) -> dict[str, nn.Parameter]:
+    """The parameters of a module that train, by name."""
+    return {name: param for name, param in module.named_parameters() if param.requires_grad}
+
+
+def clip_by_norm(grads: Sequence[Tensor], max_norm: float) -> list[Tensor]:
+    """Gradients scaled so that their joint norm is at most `max_norm`; those given stay.
 
     Args:
         grads: Gradients.
         max_norm: Greatest joint norm.
-
-    Returns:
-        The norm before scaling.
     """
-    grads = list(grads)
     norm = torch.nn.utils.get_total_norm(grads)
-    torch._foreach_mul_(grads, (max_norm / (norm + 1e-6)).clamp(max=1.0))
-    return norm
+    return list(torch._foreach_mul(list(grads), (max_norm / (norm + 1e-6)).clamp(max=1.0)))
+
+
+def set_gradients(
+    params: Iterable[nn.Parameter], grads: Sequence[Tensor], max_norm: float | None = None
+) -> None:
+    """Give parameters the gradients that their optimizer is to step along.
+
+    Args:
+        params: Parameters.
+        grads: A gradient of each.
+        max_norm: Greatest joint norm; None for no limit.
+    """
+    grads = grads if max_norm is None else clip_by_norm(grads, max_norm)
+    for param, grad in zip(params, grads, strict=True):
+        param.grad = grad.to(param.dtype)

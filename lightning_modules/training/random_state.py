@@ -27,7 +27,7 @@ def restore_random_state(state: dict[str, Any]) -> None:
     """Put a collected state back.
 
     Args:
-        state: What :func:`collect_random_state` returned.
+        state: What `collect_random_state` returned.
     """
     torch.set_rng_state(state["torch"].cpu())
     version, words, gauss = state["python"]

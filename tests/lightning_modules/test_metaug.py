@@ -205,13 +205,15 @@ def test_logs():
     first = trace.logged[0]
     assert set(first) == {
         "train/loss",
+        "train/contrastive",
         "train/oucl",
         "train/margin",
         "train/meta_gap",
-        "train/images_per_second",
         "train/lookahead_error",
     }
-    assert first["train/loss"] == pytest.approx(first["train/oucl"] + 0.5 * first["train/margin"])
+    loss = first["train/contrastive"] + 0.5 * first["train/margin"]
+    assert first["train/loss"] == pytest.approx(loss)
+    assert first["train/oucl"] == first["train/contrastive"]
     assert 0 < first["train/lookahead_error"] < 0.05
     assert first["train/meta_gap"] > 0
     errors = [each["train/lookahead_error"] for each in trace.logged]

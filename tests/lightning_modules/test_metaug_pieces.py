@@ -52,7 +52,7 @@ def test_the_tail_of_an_epoch_is_flushed():
     model, trace = tiny_metaug(accumulate=3), Trace()
     trainer = fit(model, loader(20), max_epochs=2, callbacks=[trace])
     assert trainer.global_step == 4  # 3 and 2 batches, twice
-    assert model._pending == []
+    assert model.accumulation.pending == []
     reference = tiny_metaug()
     batches = [range(12), range(12, 20)] * 2
     fit(reference, DataLoader(examples(20), batch_sampler=batches))

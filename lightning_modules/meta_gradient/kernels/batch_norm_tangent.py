@@ -15,7 +15,7 @@ from torch.nn import functional
 
 
 class Normalization(NamedTuple):
-    """A call of ``torch.nn.functional.batch_norm``; see there for the fields."""
+    """A call of `torch.nn.functional.batch_norm`; see there for the fields."""
 
     input: Tensor
     running_mean: Tensor | None
@@ -59,7 +59,7 @@ class Normalization(NamedTuple):
 
 
 def _scale(values: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """``values * weight + bias``, channel by channel, in one kernel."""
+    """`values * weight + bias`, channel by channel, in one kernel."""
     mean, variance = torch.zeros_like(weight), torch.ones_like(weight)
     return torch.native_batch_norm(values, weight, bias, mean, variance, False, 0.0, 0.0)[0]
 

@@ -2,7 +2,7 @@
 
 Plain forward-mode AD computes the primal pass again beside the tangent. Here convolutions and
 linear layers take their output from the first pass, so that a tangent costs two products a layer
-instead of three, and BatchNorm's tangent comes from ``batch_norm_tangent``. Every other operation
+instead of three, and BatchNorm's tangent comes from `batch_norm_tangent`. Every other operation
 is left to torch.
 """
 
@@ -22,7 +22,7 @@ PRODUCTS: tuple[Callable[..., Tensor], ...] = (
     functional.conv3d,
     functional.linear,
 )
-"""Functions ``f(input, weight, bias, ...)`` that are linear in the input and in the weight."""
+"""Functions `f(input, weight, bias, ...)` that are linear in the input and in the weight."""
 
 MIN_WORK = 1024
 """Multiply-adds per output number from which on an output is kept: cheaper ones are computed again,
@@ -97,7 +97,7 @@ class TangentRules(TorchFunctionMode):
         *rest: Any,
         **kwargs: Any,
     ) -> Tensor:
-        """``d f(x, w, b) = f(x, dw, db) + f(dx, w, 0)``."""
+        """`d f(x, w, b) = f(x, dw, db) + f(dx, w, 0)`."""
         x, dx = unpack_dual(input)
         w, dw = unpack_dual(weight)
         b, db = unpack_dual(bias)

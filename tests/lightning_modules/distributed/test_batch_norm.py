@@ -71,20 +71,21 @@ def test_half_a_batch_with_the_sums_of_the_other_half(shape, momentum, two_proce
         assert ours.num_batches_tracked == plain.num_batches_tracked
 
 
-@pytest.mark.parametrize("first_order", [True, False])
-def test_conversion_keeps_parameters_and_modes(first_order):
+@pytest.mark.parametrize("native", [True, False])
+def test_conversion_keeps_parameters_and_modes(native):
     model = backbone(norm=True)
     norm = model[1].eval()
     before = model.state_dict()
-    assert synchronize_batch_norm(model, first_order=first_order) is model
-    assert isinstance(model[1], DistributedBatchNorm)
+    assert synchronize_batch_norm(model, native=native) is model
+    kind = nn.SyncBatchNorm if native else DistributedBatchNorm
+    assert type(model[1]) is kind  # the module moves to its device after the conversion
     assert model[1].weight is norm.weight
     assert not model[1].training
     assert model[0].training
     after = model.state_dict()
     assert before.keys() == after.keys()
     assert all(torch.equal(before[name], after[name]) for name in before)
-    assert synchronize_batch_norm(model, first_order=first_order)[1] is model[1]
+    assert synchronize_batch_norm(model, native=native)[1] is model[1]
 
 
 def test_conversion_of_timms_norm_with_activation():
@@ -93,7 +94,7 @@ def test_conversion_of_timms_norm_with_activation():
     )
     image = torch.randn(2, 3, 32, 32)
     expected = model.eval()(image)
-    synchronize_batch_norm(model, first_order=False)
+    synchronize_batch_norm(model, native=False)
     kinds = {
         type(each) for each in model.modules() if isinstance(each, nn.modules.batchnorm._BatchNorm)
     }
@@ -101,13 +102,21 @@ def test_conversion_of_timms_norm_with_activation():
     torch.testing.assert_close(model(image), expected)
 
 
-def test_conversion_of_a_single_layer_and_of_torchs_own():
-    assert isinstance(
-        synchronize_batch_norm(nn.BatchNorm1d(3), first_order=True), DistributedBatchNorm
-    )
-    assert isinstance(
-        synchronize_batch_norm(nn.SyncBatchNorm(3), first_order=True), DistributedBatchNorm
-    )
+@pytest.mark.parametrize("native", [True, False])
+def test_conversion_of_a_single_layer_and_of_torchs_own(native):
+    kind = nn.SyncBatchNorm if native else DistributedBatchNorm
+    for layer in (nn.BatchNorm1d(3), nn.SyncBatchNorm(3)):
+        assert type(synchronize_batch_norm(layer, native=native)) is kind
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_a_norm_with_a_forward_of_its_own_is_refused(native):
+    class Scaled(nn.BatchNorm2d):
+        def forward(self, input):
+            return 2 * super().forward(input)
+
+    with pytest.raises(ValueError, match="Scaled has a forward of its own"):
+        synchronize_batch_norm(nn.Sequential(Scaled(3)), native=native)
 
 
 def test_too_few_dimensions():

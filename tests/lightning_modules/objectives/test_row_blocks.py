@@ -88,12 +88,3 @@ def test_terms_are_those_of_the_first_evaluation():
     parts.inner[0](unit_features(COUNT, VIEWS, SIZE, seed=9))
     torch.testing.assert_close(parts.contrast, expected.contrast.detach())
     torch.testing.assert_close(parts.margin, expected.margin.detach())
-
-
-def test_is_not_computed_in_low_precision():
-    objective, generator = MetAugObjective(), AugmentationGenerator(SIZE, VIEWS, 8)
-    parts = BatchObjective(objective, generator, COUNT, VIEWS)
-    features = FEATURES.float()
-    expected = objective(features, generator).inner
-    with torch.autocast("cpu", torch.bfloat16):
-        assert torch.equal(parts.inner[0](features), expected)
