@@ -235,12 +235,18 @@ class MetAug(RebuildableLightningModule):
         params = list(trained_parameters(self.encoder).values())
         if self.generator is None or self.global_step % self.meta.every:
             return encoder_gradient(encodes, params, objective.inner, processes=processes)
-        omega = list(trained_parameters(self.generator).values())
-        shared: Any = (encodes, params, objective.inner, omega, self.meta.inner_lr)
-        context: Any = {"outer_objective": objective.outer, "processes": processes}
-        result = meta_gradient(*shared, **self.meta.engine_arguments, **context)
+        arguments: dict[str, Any] = {
+            "encode": encodes,
+            "encoder_params": params,
+            "objective": objective.inner,
+            "generator_params": list(trained_parameters(self.generator).values()),
+            "inner_lr": self.meta.inner_lr,
+            "outer_objective": objective.outer,
+            "processes": processes,
+        }
+        result = meta_gradient(**arguments, **self.meta.engine_arguments)
         if self.meta.audits(self.global_step):
-            reference = meta_gradient(*shared, engine="exact", **context)
+            reference = meta_gradient(**arguments, engine="exact")
             error = relative_distance(result.generator, reference.generator)
             self.log("train/lookahead_error", error)
         return result.for_ascent() if getattr(self.objective, "adversarial", False) else result

@@ -187,7 +187,7 @@ def read_arguments(kind: type, config: dict[str, Any]) -> dict[str, Any]:
     for name, value in config.items():
         if name == FOREIGN or (name not in parameters and not _takes_others(kind)):
             continue
-        settings = [hint for hint in _members(hints.get(name)) if is_dataclass(hint)]
+        settings: list[Any] = [hint for hint in _members(hints.get(name)) if is_dataclass(hint)]
         if isinstance(value, dict) and "class_path" not in value and settings:
             arguments[name] = settings[0](**value)
         else:

@@ -76,13 +76,13 @@ def unrolled(
         captured: list[Tensor] = []
 
         def capture(grads: Sequence[Tensor | None]) -> Sequence[Tensor | None]:
-            grads = [
+            filled = [
                 torch.zeros_like(param) if grad is None else grad
                 for grad, param in zip(grads, fast, strict=True)
             ]
-            refuse_once_differentiable(grads)
-            captured.extend(grad.detach() for grad in grads)
-            return grads
+            refuse_once_differentiable(filled)
+            captured.extend(grad.detach() for grad in filled)
+            return filled
 
         params = list(unroll.step(loss, params=fast, grad_callback=capture))
         for _ in range(steps - 1):

@@ -147,9 +147,10 @@ class MarginRegularization(Rebuildable):
 
     def forward(self, pairs: PairSet) -> Tensor:
         """R of each instance of the set (unweighted by delta), `[B]`."""
+        upper, lower = self.margins(pairs)
         augmented = pairs.across_views().augmented()
         too_easy, too_far = hinges(
-            *self.margins(pairs), augmented.positive, augmented.negative, pairs.valid
+            upper, lower, augmented.positive, augmented.negative, pairs.valid
         )
         return self.positive_weight * too_easy + self.negative_weight * too_far
 

@@ -117,8 +117,8 @@ class OUCL(Rebuildable):
 
     def forward(self, pairs: PairSet) -> Tensor:
         """The loss of each instance of the set, `[B]`; see `oucl`."""
-        positive = positive_logits(pairs.positive, self.gamma, self.margin)
         negative = negative_logits(pairs.negative, self.gamma, self.margin)
+        positive = positive_logits(pairs.positive, self.gamma, self.margin)
         return unified_loss(positive, pairs.mask_negatives(negative), self.gamma)
 
     def extra_repr(self) -> str:

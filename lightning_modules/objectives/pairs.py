@@ -193,7 +193,7 @@ def form_pairs(
     # all features of an instance, [F, G, D], and those of the block, [F, B, D]
     everything = features if augmented is None else torch.cat([features, augmented], dim=1)
     everything = everything.transpose(0, 1)
-    block = everything[:, own_rows]
+    block = everything if rows is None else everything[:, rows]
 
     # positives: the features of one instance, [Qp, B, D] each
     numbers = range(everything.shape[0])
