@@ -50,6 +50,7 @@ class MetAug(RebuildableLightningModule):
         clip_norm: Greatest norm of the encoder's gradient and of the generator's; null for none.
 
     Examples:
+        >>> import torch
         >>> from metaug.lightning_modules import AugmentationGenerator, Encoder
         >>> encoder = Encoder("resnet10t", small_images=True, projection_dim=64)
         >>> model = MetAug(encoder, generator=AugmentationGenerator(feature_dim=64))

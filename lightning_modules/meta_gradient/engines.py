@@ -72,17 +72,17 @@ def meta_gradient(
 ) -> MetaGradient:
     """Gradients of one meta step: the encoder's at theta, the generator's through the look-ahead.
 
-    The generator minimises `J(omega) = L(theta - alpha dL/d theta, omega)` (MetAug, section 3.4).
+    The generator minimizes `J(omega) = L(theta - alpha dL/d theta, omega)` (MetAug, section 3.4).
 
     Args:
         encode: `encode(params) -> features [n, V, D]`, or several for micro-batches.
         encoder_params: theta, the parameters that `encode` takes.
         objective: `objective(features [G, V, D]) -> scalar` closing over the generator, or
-            several whose sum it is. The encoder minimises it.
+            several whose sum it is. The encoder minimizes it.
         generator_params: omega, leaves that require grad and that `objective` closes over.
         inner_lr: alpha > 0, the look-ahead rate.
         engine: `lookahead`, `exact`, `higher` or `first_order`.
-        outer_objective: What the generator minimises at the look-ahead; None for `objective`.
+        outer_objective: What the generator minimizes at the look-ahead; None for `objective`.
         inner_steps: Number of inner steps (`higher` alone does more than 1).
         inner_optimizer: `sgd`, or `adam` (`higher` alone).
         inner_momentum: Momentum of inner SGD (`higher` alone; it matters from 2 steps on).

@@ -56,6 +56,11 @@ class AlexNet(Rebuildable):
         feature_dim: D, size of a feature.
         width: Share of AlexNet's channels; CMC gives each of its towers 0.5.
         layer: The layer whose output is the representation, see `represent`.
+
+    Examples:
+        >>> tower = AlexNet(image_channels=1, feature_dim=8, width=0.02).eval()
+        >>> tower.project(torch.zeros(2, 1, 64, 64)).shape
+        torch.Size([2, 8])
     """
 
     def __init__(
@@ -152,6 +157,12 @@ class AlexNetSplit(PerViewEncoder):
         feature_dim: D, size of a feature.
         width: Share of AlexNet's channels in each tower, see `AlexNet`.
         layer: The layer whose output, of all towers side by side, is the representation.
+
+    Examples:
+        >>> encoder = AlexNetSplit([[0], [1, 2]], feature_dim=8, width=0.02).eval()
+        >>> lightness, color = torch.zeros(2, 1, 64, 64), torch.zeros(2, 2, 64, 64)
+        >>> encoder([lightness, color]).shape
+        torch.Size([2, 2, 8])
     """
 
     layers = get_args(Layer)
@@ -164,9 +175,9 @@ class AlexNetSplit(PerViewEncoder):
         layer: Layer = "conv5",
     ) -> None:
         towers: list[nn.Module] = [
-            AlexNet(len(each), feature_dim, width, layer) for each in channels
+            AlexNet(len(part), feature_dim, width, layer) for part in channels
         ]
-        super().__init__(towers, [list(each) for each in channels])
+        super().__init__(towers, [list(part) for part in channels])
 
     def represent(self, image: Tensor, layer: Layer | None = None) -> Tensor:
         """Representations of all towers side by side, `[N, C, H, W] -> [N, F]`.

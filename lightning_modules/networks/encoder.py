@@ -57,6 +57,12 @@ class Encoder(Rebuildable):
             convolutions pass on: less time on a CPU, and on a GPU with bf16 or TF32. On a CPU in
             float32 torch then sums BatchNorm's statistics less precisely (gradients to 1e-4
             instead of 1e-5), so choose it for speed, not to compare numbers.
+
+    Examples:
+        >>> encoder = Encoder("resnet10t", small_images=True, projection_dim=64)
+        >>> views = [torch.zeros(2, 3, 32, 32), torch.ones(2, 3, 32, 32)]
+        >>> encoder(views).shape, encoder.represent(views[0]).shape
+        (torch.Size([2, 2, 64]), torch.Size([2, 512]))
     """
 
     def __init__(
@@ -109,11 +115,11 @@ class Encoder(Rebuildable):
         features: dict[int, Tensor] = {}
         sizes = [view.shape[1:] for view in views]
         for size in dict.fromkeys(sizes):
-            members = [number for number, each in enumerate(sizes) if each == size]
-            batch = torch.cat([views[number] for number in members])
-            parts = self.project(batch).chunk(len(members))
-            features.update(zip(members, parts, strict=True))
-        return torch.stack([features[number] for number in range(len(views))], dim=1)
+            same_size = [view for view, other in enumerate(sizes) if other == size]
+            batch = torch.cat([views[view] for view in same_size])
+            parts = self.project(batch).chunk(len(same_size))
+            features.update(zip(same_size, parts, strict=True))
+        return torch.stack([features[view] for view in range(len(views))], dim=1)
 
 
 class PerViewEncoder(Rebuildable):
@@ -124,6 +130,13 @@ class PerViewEncoder(Rebuildable):
         channels: The channels of a plain image that each view consists of (for example
             `[[0], [1, 2], [0, 1, 2]]` for L, ab and Lab), or null if every encoder takes the
             whole image. Used to represent plain images.
+
+    Examples:
+        >>> gray = Encoder("resnet10t", small_images=True, image_channels=1, projection_dim=8)
+        >>> color = Encoder("resnet10t", small_images=True, image_channels=2, projection_dim=8)
+        >>> encoder = PerViewEncoder([gray, color], channels=[[0], [1, 2]]).eval()
+        >>> encoder.represent(torch.zeros(2, 3, 32, 32)).shape
+        torch.Size([2, 1024])
     """
 
     def __init__(self, encoders: list[nn.Module], channels: list[list[int]] | None = None) -> None:

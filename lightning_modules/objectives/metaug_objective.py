@@ -46,7 +46,7 @@ class MetAugObjective(Rebuildable):
             replaced by its augmented feature + the loss with every view replaced]; `anchored`: as
             `unified`, without pairs of two augmented features.
         augmented_weight: lambda, the weight of the losses over augmented features.
-        margin: Margin-injected regularisation, or null for none.
+        margin: Margin-injected regularization, or null for none.
         adversarial: The generator makes the contrastive loss after the look-ahead as great as it
             can, instead of as small as in the paper; it minimizes R either way.
         detach: The encoder takes augmented features as given, instead of learning through the

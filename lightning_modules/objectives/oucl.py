@@ -65,8 +65,9 @@ def oucl(
         ValueError: If a shape is not as stated, or `gamma` is not positive.
 
     Examples:
+        >>> import torch
         >>> oucl(torch.tensor([[0.9]]), torch.tensor([[0.2, 0.4]]))
-        tensor(0.0005)
+        tensor(0.0003)
     """
     check_similarities(positive=positive, negative=negative)
     _check_gamma(gamma)
