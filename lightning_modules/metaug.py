@@ -6,24 +6,23 @@ from torch import Tensor, nn
 
 from .checkpoints.rebuildable import RebuildableLightningModule
 from .distributed.batch_norm import synchronize_batch_norm
-from .distributed.processes import Processes, current_processes
-from .meta_gradient import (
-    MetaGradient,
-    MetaStep,
-    encoder_gradient,
-    meta_gradient,
-    relative_distance,
-)
-from .networks.functional_encoder import FunctionalEncoder
+from .meta_gradient import MetaGradient, MetaStep
 from .objectives import MemoryBank, MetAugObjective
-from .objectives.row_blocks import BatchObjective
 from .training.accumulation import Accumulation, count_steps
-from .training.batch_formats import Batch, join, read_batch
-from .training.checks import check_clip_norm, check_finite, check_precision, check_views
+from .training.batch_formats import read_batch
+from .training.checks import (
+    check_clip_norm,
+    check_finite,
+    check_precision,
+    check_views,
+    check_whole,
+)
 from .training.contracts import check_agreement, check_encoder, check_objective
 from .training.optimization import OptimizerSettings, set_gradients, trained_parameters
 from .training.random_state import collect_random_states, restore_random_state
+from .training.step_gradients import StepComputation, StepGradients
 from .training.throughput import ImagesPerSecond
+from .training.undo import undone_on_error
 
 
 class MetAug(RebuildableLightningModule):
@@ -95,6 +94,7 @@ class MetAug(RebuildableLightningModule):
         self.accumulation = Accumulation(accumulate)
         self._ddp_params_and_buffers_to_ignore = ["memory_bank.entries"]
         self._saved_random_state: dict[str, Any] | None = None
+        self._half_done = False
 
     # What other pipelines use
 
@@ -164,19 +164,22 @@ class MetAug(RebuildableLightningModule):
         if not batches:
             return
         batches = [each.to(self.device) for each in batches]
-        processes = current_processes()
-        objective, index = self._batch_objective(join(batches), processes)
-        result = self._gradients(self._encodes(batches), objective, processes)
-        terms = {
-            "contrastive loss": objective.contrast,
-            "margin regularization": objective.margin,
-            "features": result.features.sum(),
-        }
-        check_finite(self.trainer, result.loss, terms, [*result.encoder, *result.generator])
-        self._log(objective, result)
+        networks = [self.encoder] if self.generator is None else [self.encoder, self.generator]
+        with undone_on_error(networks, self.accumulation, batches):
+            computed = self._computation(batches, self.global_step)
+            result = computed.gradients
+            terms = {
+                "contrastive loss": computed.contrast,
+                "margin regularization": computed.margin,
+                "features": result.features.sum(),
+            }
+            check_finite(self.trainer, result.loss, terms, [*result.encoder, *result.generator])
+        self._log(computed)
+        self._half_done = True
         self._step(result)
-        if self.memory_bank is not None and index is not None:
-            self.memory_bank.update(result.features, index)
+        self._half_done = False
+        if self.memory_bank is not None and computed.index is not None:
+            self.memory_bank.update(result.features, computed.index)
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
         """Nothing of its own: probes (callbacks) evaluate the representation."""
@@ -190,6 +193,7 @@ class MetAug(RebuildableLightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the random state of every process and batches that wait for accumulation."""
+        check_whole(self, half_done=self._half_done)
         checkpoint["metaug_random_states"] = collect_random_states(self.trainer.world_size)
         checkpoint["metaug_pending"] = self.accumulation.state()
 
@@ -202,55 +206,10 @@ class MetAug(RebuildableLightningModule):
 
     # The step
 
-    def _batch_objective(
-        self, batch: Batch, processes: Processes
-    ) -> tuple[BatchObjective, Tensor | None]:
-        """The objective of the global batch, and the dataset index of its instances for a bank."""
-        views = len(batch.views)
-        check_views(views, "batch has", self.encoder, self.generator)
-        count = batch.views[0].shape[0] * processes.count
-        index = negatives = None
-        if self.memory_bank is not None:
-            index = processes.gather(batch.index_for_bank())
-            negatives = self.memory_bank.draw(self.global_step)
-        elif count < 2:
-            raise ValueError(
-                "a batch of 1 instance has no negatives; use a batch of 2 or more (drop_last=True "
-                "in the loader leaves out a short last batch), or a memory bank"
-            )
-        given = (self.objective, self.generator, count, views, negatives, index)
-        return BatchObjective(*given), index
-
-    def _encodes(self, batches: list[Batch]) -> list[FunctionalEncoder]:
-        """The encoder as a function of its parameters, for each micro-batch."""
-        names = list(trained_parameters(self.encoder))
-        return [
-            FunctionalEncoder(self.encoder, names, views)
-            for batch in batches
-            for views in batch.split(self.micro_batch_size)
-        ]
-
-    def _gradients(
-        self, encodes: list[FunctionalEncoder], objective: BatchObjective, processes: Processes
-    ) -> MetaGradient:
-        params = list(trained_parameters(self.encoder).values())
-        if self.generator is None or self.global_step % self.meta.every:
-            return encoder_gradient(encodes, params, objective.inner, processes=processes)
-        arguments: dict[str, Any] = {
-            "encode": encodes,
-            "encoder_params": params,
-            "objective": objective.inner,
-            "generator_params": list(trained_parameters(self.generator).values()),
-            "inner_lr": self.meta.inner_lr,
-            "outer_objective": objective.outer,
-            "processes": processes,
-        }
-        result = meta_gradient(**arguments, **self.meta.engine_arguments)
-        if self.meta.audits(self.global_step):
-            reference = meta_gradient(**arguments, engine="exact")
-            error = relative_distance(result.generator, reference.generator)
-            self.log("train/lookahead_error", error)
-        return result.for_ascent() if getattr(self.objective, "adversarial", False) else result
+    @property
+    def _computation(self) -> StepComputation:
+        networks = (self.encoder, self.generator, self.objective, self.memory_bank)
+        return StepComputation(*networks, self.meta, self.micro_batch_size)
 
     def _step(self, result: MetaGradient) -> None:
         optimizers = self.optimizers()
@@ -269,13 +228,16 @@ class MetAug(RebuildableLightningModule):
         for schedule in schedules if isinstance(schedules, list) else [schedules]:
             schedule.step()
 
-    def _log(self, objective: BatchObjective, result: MetaGradient) -> None:
+    def _log(self, computed: StepGradients) -> None:
+        result = computed.gradients
         self.log("train/loss", result.loss, prog_bar=True)
-        self.log("train/contrastive", objective.contrast)
-        self.log("train/oucl", objective.contrast)  # its name where the loss is OUCL
-        self.log("train/margin", objective.margin)
+        self.log("train/contrastive", computed.contrast)
+        self.log("train/oucl", computed.contrast)  # its name where the loss is OUCL
+        self.log("train/margin", computed.margin)
         if result.generator:
             self.log("train/meta_gap", result.gap, prog_bar=True)
+        if computed.lookahead_error is not None:
+            self.log("train/lookahead_error", computed.lookahead_error)
         rate = self._rate.add(len(result.features), self.device)
         if rate is not None:
             self.log("train/images_per_second", rate, prog_bar=True)

@@ -16,7 +16,7 @@ MAY_IMPORT = {
         "networks": {"checkpoints"},
         "objectives": {"checkpoints"},
         "meta_gradient": {"distributed"},
-        "training": {"objectives"},
+        "training": {"distributed", "meta_gradient", "networks", "objectives"},
         "evaluation": {"checkpoints", "distributed", "networks"},
     },
     "datamodules": {

@@ -87,9 +87,7 @@ class RebuildableLightningModule(Rebuildable, pl.LightningModule):
             checkpoint_path.seek(0)
         arguments = read_arguments(cls, checkpoint.get("hyper_parameters", {}) | replaced)
         # objects already: Lightning's own way builds them by class paths as they were written
-        return super().load_from_checkpoint(
-            checkpoint_path, *args, **arguments, _instantiator=None
-        )
+        return super().load_from_checkpoint(checkpoint_path, *args, **arguments, _instantiator=None)
 
 
 def constructor_arguments(module: nn.Module) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from torch.autograd import forward_ad
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from ..distributed.processes import Processes
-from .errors import explained
+from .errors import RefuseRecomputation, explained
 from .kernels.tangent_rules import ProductCache, TangentRules
 
 Encode = Callable[[list[Tensor]], Tensor]
@@ -69,8 +69,10 @@ class EncoderPasses:
         """
         leaves = [param.detach().requires_grad_() for param in params]
         if len(self.micro_batches) > 1:
-            return self.forward(params), lambda cotangent: self._pull_back(leaves, cotangent)
-        with torch.enable_grad(), self._cache if tangent_follows else nullcontext():
+            refusing = self._refusing(params)
+            return self.forward(params), lambda g: self._pull_back(leaves, g, refusing)
+        cache = self._cache if tangent_follows else nullcontext()
+        with torch.enable_grad(), self._refusing(params), cache:
             local = self.micro_batches[0](leaves)
 
         def pullback(cotangent: Tensor) -> list[Tensor]:
@@ -81,13 +83,19 @@ class EncoderPasses:
 
         return self.processes.gather(local.detach()), pullback
 
-    def _pull_back(self, leaves: list[Tensor], cotangent: Tensor) -> list[Tensor]:
+    def _refusing(self, params: list[Tensor]) -> AbstractContextManager[Any]:
+        """At the encoder's own parameters a part may be computed again in the backward pass."""
+        return nullcontext() if params is self.params else RefuseRecomputation("exact")
+
+    def _pull_back(
+        self, leaves: list[Tensor], cotangent: Tensor, refusing: AbstractContextManager[Any]
+    ) -> list[Tensor]:
         """Gradients of micro-batches, each encoded again with a graph of its own."""
         own = self.processes.own(cotangent)
         total: list[Tensor] = [torch.zeros_like(leaf) for leaf in leaves]
         start = 0
         for encode in self.micro_batches:
-            with torch.enable_grad():
+            with torch.enable_grad(), refusing:
                 local = encode(leaves)
             part = own[start : start + local.shape[0]].to(local.dtype)
             start += local.shape[0]

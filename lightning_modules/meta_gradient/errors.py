@@ -2,8 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
+import torch
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 
 class EngineError(RuntimeError):
@@ -67,3 +70,36 @@ def explained(engine: str, needs: str) -> Iterator[None]:
             f"({str(error).splitlines()[0][:200]}). Use engine 'lookahead', which needs neither "
             "forward-mode nor second derivatives of the encoder"
         ) from error
+
+
+class RefuseRecomputation(TorchFunctionMode):
+    """Refuses activation checkpointing in a pass that is not at the module's own parameters.
+
+    `torch.utils.checkpoint` computes a part again in the backward pass, when the module has its own
+    parameters and buffers back: silently with others than those of the pass.
+
+    Args:
+        engine: Name of the engine at work.
+    """
+
+    def __init__(self, engine: str) -> None:
+        super().__init__()
+        self.engine = engine
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        """Call, unless what the call saves would be computed again.
+
+        Raises:
+            EngineError: If so.
+        """
+        hooks = torch._C._autograd._top_saved_tensors_default_hooks(False)
+        if hooks is not None and "checkpoint" in hooks[0].__qualname__:
+            raise EngineError(
+                f"engine {self.engine!r} differentiates at the look-ahead parameters, and "
+                "activation checkpointing (torch.utils.checkpoint, timm's set_grad_checkpointing) "
+                "would compute parts again at others; switch it off and save memory by "
+                "micro_batch_size, or use engine 'lookahead', which works with it"
+            )
+        return func(*args, **(kwargs or {}))

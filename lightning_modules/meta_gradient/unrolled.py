@@ -9,7 +9,12 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from .encoder_passes import EncoderPasses, not_compiled
-from .errors import EngineError, explained, refuse_once_differentiable
+from .errors import (
+    EngineError,
+    RefuseRecomputation,
+    explained,
+    refuse_once_differentiable,
+)
 from .objective_gradients import DifferentiableObjective, gradients
 from .result import MetaGradient
 
@@ -68,6 +73,7 @@ def unrolled(
         sdpa_kernel(SDPBackend.MATH),
         not_compiled(),
         torch.enable_grad(),
+        RefuseRecomputation("higher"),
     ):
         features = encode(fast)
         loss = inner.value(features)

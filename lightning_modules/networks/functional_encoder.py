@@ -1,11 +1,15 @@
 """The encoder as a function of its parameters: look-ahead passes have no side effects."""
 
+import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
+
+from .tensor_slots import TensorSlots
 
 
 class FunctionalEncoder:
@@ -24,24 +28,34 @@ class FunctionalEncoder:
 
     def __init__(self, encoder: nn.Module, names: Sequence[str], views: Sequence[Tensor]) -> None:
         self.encoder = encoder
-        self.names = names
         self.views = list(views)
-        self.random_state: list[Tensor] | None = None
-        self.buffers: dict[str, Tensor] = {}
+        self.slots = TensorSlots(encoder)
+        by_name = dict(encoder.named_parameters())
+        self.own_params = [by_name[name] for name in names]
+        self.own_buffers = list(encoder.buffers())
+        self.random_state: tuple[Any, ...] | None = None
+        self.buffers: list[Tensor] = []
 
     def __call__(self, params: Sequence[Tensor]) -> Tensor:
-        """Encode with the given parameters."""
-        state = dict(zip(self.names, params, strict=True))
-        if self.random_state is None:
-            self.random_state = _random_state(self.views[0].device)
-            self.buffers = _copies(dict(self.encoder.named_buffers()))
-            return self._encode(state)
-        state.update(_copies(self.buffers))
-        with replayed(self.random_state, self.views[0].device):
-            return self._encode(state)
+        """Encode with the given parameters.
 
-    def _encode(self, state: dict[str, Tensor]) -> Tensor:
-        features = functional_call(self.encoder, state, (self.views,))
+        Raises:
+            ValueError: If the encoder's output is not of the shape `[n, V, D]`.
+        """
+        if self.random_state is None:
+            self.random_state = random_state(self.views[0].device)
+            self.buffers = _copies(self.own_buffers)
+            with self.slots.hold(self.own_params, params):
+                return self._encode()
+        with (
+            replayed(self.random_state, self.views[0].device),
+            self.slots.hold(self.own_params, params),
+            self.slots.hold(self.own_buffers, _copies(self.buffers)),
+        ):
+            return self._encode()
+
+    def _encode(self) -> Tensor:
+        features = self.encoder(self.views)
         shape = (len(self.views[0]), len(self.views))
         if not isinstance(features, Tensor) or features.ndim != 3 or features.shape[:2] != shape:
             given = list(features.shape) if isinstance(features, Tensor) else type(features)
@@ -52,34 +66,36 @@ class FunctionalEncoder:
         return features if features.dtype == torch.float64 else features.float()
 
 
-def _copies(buffers: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name: buffer.detach().clone() for name, buffer in buffers.items()}
+def _copies(tensors: Sequence[Tensor]) -> list[Tensor]:
+    return [tensor.detach().clone() for tensor in tensors]
 
 
-def _random_state(device: torch.device) -> list[Tensor]:
-    state = [torch.get_rng_state()]
-    if device.type == "cuda":
-        state.append(torch.cuda.get_rng_state(device))
-    return state
+def random_state(device: torch.device) -> tuple[Any, ...]:
+    """What a pass may draw from: Python's and NumPy's state, torch's, and the device's."""
+    on_device = torch.cuda.get_rng_state(device) if device.type == "cuda" else None
+    return random.getstate(), np.random.get_state(), torch.get_rng_state(), on_device
 
 
-def _set_random_state(state: Sequence[Tensor], device: torch.device) -> None:
-    torch.set_rng_state(state[0])
-    if len(state) > 1:
-        torch.cuda.set_rng_state(state[1], device)
+def set_random_state(state: tuple[Any, ...], device: torch.device) -> None:
+    """Put back what `random_state` gave."""
+    random.setstate(state[0])
+    np.random.set_state(state[1])
+    torch.set_rng_state(state[2])
+    if state[3] is not None:
+        torch.cuda.set_rng_state(state[3], device)
 
 
 @contextmanager
-def replayed(state: Sequence[Tensor], device: torch.device) -> Iterator[None]:
+def replayed(state: tuple[Any, ...], device: torch.device) -> Iterator[None]:
     """Draw from an earlier random state; the present one is put back afterwards.
 
     Args:
-        state: What to draw from: the CPU's state, and the device's if it is a GPU.
+        state: What to draw from.
         device: The device of the computation.
     """
-    present = _random_state(device)
-    _set_random_state(state, device)
+    present = random_state(device)
+    set_random_state(state, device)
     try:
         yield
     finally:
-        _set_random_state(present, device)
+        set_random_state(present, device)

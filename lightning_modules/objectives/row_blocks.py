@@ -75,10 +75,12 @@ class BatchObjective:
 
     def _augment(self) -> Callable[[Tensor], Tensor] | None:
         """The generator; after its first pass with copies of its buffers (BatchNorm statistics)."""
-        if self.generator is None or not self._first:
-            return self.generator
-        buffers = {name: buffer.clone() for name, buffer in self.generator.named_buffers()}
         generator = self.generator
+        if generator is None or not self._first:
+            return generator
+        buffers = {name: buffer.clone() for name, buffer in generator.named_buffers()}
+        if not buffers:
+            return generator
         return lambda features: functional_call(generator, buffers, (features,))
 
     def _evaluate(self, which: Literal["inner", "outer"], block: int, features: Tensor) -> Tensor:

@@ -99,3 +99,33 @@ def check_finite(
         f"{', '.join(blown) or 'their weighted sum'}. Lower the learning rate, add warm-up or "
         f"set clip_norm; {resume}"
     )
+
+
+class IncompleteStateError(RuntimeError):
+    """A checkpoint would hold a half-done step or numbers that are not finite."""
+
+
+def check_whole(module: nn.Module, *, half_done: bool) -> None:
+    """Check that what a checkpoint would hold is worth to resume from.
+
+    Args:
+        module: Its parameters and buffers must be finite; looked at here because a GPU's steps are
+            not waited for.
+        half_done: Whether a step stopped after one network was updated and the other was not.
+
+    Raises:
+        IncompleteStateError: If it is not; no file is written.
+    """
+    if half_done:
+        raise IncompleteStateError(
+            "no checkpoint is written: the step in progress updated one network and not the other; "
+            "resume from the checkpoint before"
+        )
+    state = module.state_dict().items()
+    broken = [name for name, value in state if not bool(torch.isfinite(value).all())]
+    if broken:
+        raise IncompleteStateError(
+            f"no checkpoint is written: {len(broken)} of {len(state)} tensors are not finite, "
+            f"{broken[0]} first. Lower the learning rate, add warm-up or set clip_norm, and resume "
+            "from the checkpoint before"
+        )

@@ -13,7 +13,7 @@ from metaug.lightning_modules import (
     NonFiniteLossError,
     PerViewEncoder,
 )
-from metaug.lightning_modules.training.checks import check_precision
+from metaug.lightning_modules.training.checks import IncompleteStateError, check_precision
 from pytorch_lightning.callbacks import ModelCheckpoint
 from torch.nn.utils.parametrizations import weight_norm
 from torch.utils.data import DataLoader
@@ -137,3 +137,95 @@ def test_the_memory_bank_needs_sizes_and_indices():
 def test_clip_norm_is_positive():
     with pytest.raises(ValueError, match=r"clip_norm must be greater than 0, got 0.0; null for no"):
         tiny_metaug(clip_norm=0.0)
+
+
+class FailsOnce(torch.nn.Module):
+    """Fails in the first pass without a graph: in the middle of the look-ahead."""
+
+    armed = False
+
+    def forward(self, value):
+        if self.armed and not torch.is_grad_enabled():
+            raise torch.OutOfMemoryError("no memory for the look-ahead")
+        return value
+
+
+class Arm(pl.Callback):
+    def __init__(self, kind):
+        self.kind = kind
+
+    def on_train_batch_start(self, trainer, module, batch, batch_idx):
+        if trainer.global_step != 2:
+            return
+        if self.kind == "images":
+            batch[1][0].fill_(torch.nan)
+        else:
+            module.encoder.backbone[-1].armed = True
+
+
+@pytest.mark.filterwarnings("ignore:The dirpath has changed")
+@pytest.mark.parametrize("kind", ["images", "memory"])
+def test_a_step_that_fails_has_no_effect_on_the_checkpoint(kind, tmp_path):
+    """The checkpoint of the exception is resumed, and ends as if nothing had happened."""
+
+    def make():
+        model = tiny_metaug(norm=True, generator=AugmentationGenerator(8, 2, 16, norm=True))
+        model.encoder.projection.append(torch.nn.Dropout(0.2))
+        model.encoder.backbone.append(FailsOnce())
+        return model
+
+    shared = {"max_epochs": 2, "enable_checkpointing": True}
+    torch.manual_seed(1)
+    whole = make()
+    torch.manual_seed(1)
+    fit(whole, loader(8), max_epochs=2)
+    saving = [
+        ModelCheckpoint(tmp_path / name, "{step}", every_n_epochs=100, save_on_exception=True)
+        for name in ("broken", "resumed")
+    ]
+    torch.manual_seed(1)
+    broken = make()
+    torch.manual_seed(1)
+    error = NonFiniteLossError if kind == "images" else torch.OutOfMemoryError
+    with pytest.raises(error):
+        fit(broken, loader(8), callbacks=[saving[0], Arm(kind)], **shared)
+    (path,) = tmp_path.glob("broken/*.ckpt")
+    assert torch.load(path, weights_only=True)["global_step"] == 2
+    resumed = make()
+    fit(resumed, loader(8), ckpt_path=path, callbacks=saving[1:], **shared)
+    for name, value in whole.state_dict().items():
+        assert torch.equal(resumed.state_dict()[name], value), name
+
+
+def test_no_checkpoint_of_weights_that_are_not_finite(tmp_path):
+    """On a GPU most steps are not looked at, so a checkpoint looks before it is written."""
+    trainer = fit(tiny_metaug())
+    trainer.save_checkpoint(tmp_path / "good.ckpt")
+    with torch.no_grad():
+        next(trainer.lightning_module.encoder.parameters()).fill_(torch.nan)
+    with pytest.raises(IncompleteStateError, match=r"no checkpoint is written: 1 of \d+ tensors"):
+        trainer.save_checkpoint(tmp_path / "bad.ckpt")
+    assert [path.name for path in tmp_path.iterdir()] == ["good.ckpt"]
+
+
+def test_no_checkpoint_of_half_a_step(tmp_path):
+    steps = []
+
+    def fail(*arguments):
+        steps.append(1)
+        if len(steps) == 2:
+            raise torch.OutOfMemoryError("no memory for the momentum")
+
+    model = tiny_metaug()
+    build = model.configure_optimizers
+
+    def configure():
+        (encoder, generator), schedules = build()
+        encoder.register_step_pre_hook(fail)
+        return [encoder, generator], schedules
+
+    model.configure_optimizers = configure
+    saving = ModelCheckpoint(tmp_path, save_on_exception=True)
+    with pytest.raises(IncompleteStateError, match="updated one network and not the other"):
+        fit(model, callbacks=[saving], enable_checkpointing=True)
+    assert not list(tmp_path.iterdir())

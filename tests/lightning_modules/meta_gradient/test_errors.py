@@ -5,6 +5,7 @@ import torch
 from metaug.lightning_modules.meta_gradient import EngineError, meta_gradient
 from metaug.lightning_modules.meta_gradient.errors import explained
 from torch.nn.utils.parametrizations import spectral_norm, weight_norm
+from torch.utils.checkpoint import checkpoint
 
 from .problems import problem, relative, rerun
 
@@ -85,3 +86,39 @@ def test_other_errors_are_left_alone():
     with pytest.raises(RuntimeError, match="out of memory") as caught, explained("exact", "x"):
         raise RuntimeError("out of memory")
     assert not isinstance(caught.value, EngineError)
+
+
+class Checkpointed(torch.nn.Sequential):
+    """Layers whose activations are computed again in the backward pass."""
+
+    def forward(self, value):
+        return checkpoint(super().forward, value, use_reentrant=False)
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+@pytest.mark.parametrize("engine", ["exact", "higher", "lookahead", "first_order"])
+def test_activation_checkpointing(engine, parts):
+    """Right, against the same network without it, or refused."""
+    if engine == "higher" and parts == 2:
+        pytest.skip("higher takes one batch")
+    found = {}
+    for kind in (torch.nn.Sequential, Checkpointed):
+        case = problem("plain")
+        case.network.backbone = kind(*case.network.backbone)
+        views = zip(*(view.chunk(parts) for view in case.views), strict=True)
+        encodes = [case.encode(list(part)) for part in views]
+        if kind is Checkpointed and engine in ("exact", "higher"):
+            with pytest.raises(EngineError, match=rf"'{engine}' differentiates at the look-ahead"):
+                gradients(case, engine, encodes, alpha=0.1)
+            return
+        found[kind] = gradients(case, engine, encodes, alpha=0.1)
+    plain, checkpointed = found.values()
+    assert relative(checkpointed.generator, plain.generator) < 1e-12
+    assert relative(checkpointed.encoder, plain.encoder) < 1e-12
+
+
+def test_timms_checkpointing_is_refused():
+    case = problem("vit")
+    case.network.backbone.set_grad_checkpointing()
+    with pytest.raises(EngineError, match="set_grad_checkpointing"):
+        gradients(case, "exact", alpha=0.1)

@@ -1,0 +1,125 @@
+"""What a training step computes before any optimizer steps: gradients over the global batch."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor, nn
+
+from ..distributed.processes import Processes, current_processes
+from ..meta_gradient import (
+    MetaGradient,
+    MetaStep,
+    encoder_gradient,
+    meta_gradient,
+    relative_distance,
+)
+from ..networks.functional_encoder import FunctionalEncoder
+from ..objectives import MemoryBank
+from ..objectives.row_blocks import BatchObjective
+from .batch_formats import Batch, join
+from .checks import check_views
+from .optimization import trained_parameters
+
+
+@dataclass(frozen=True)
+class StepGradients:
+    """Gradients of one step, and what is logged of it.
+
+    Attributes:
+        gradients: The encoder's gradient and the generator's, which is empty between meta steps.
+        contrast: The contrastive loss, a scalar.
+        margin: R, a scalar; 0 without a generator or a margin.
+        index: Dataset index of the global batch, `[G]`, if there is a memory bank.
+        lookahead_error: Relative error of `lookahead`, where it was audited.
+    """
+
+    gradients: MetaGradient
+    contrast: Tensor
+    margin: Tensor
+    index: Tensor | None
+    lookahead_error: Tensor | None
+
+
+@dataclass(frozen=True)
+class StepComputation:
+    """The networks and settings that a step's gradients follow from.
+
+    Args:
+        encoder: f_theta.
+        generator: a_omega, or None.
+        objective: L(theta, omega).
+        memory_bank: Gives negatives, or None for in-batch negatives.
+        meta: Settings of the meta step.
+        micro_batch_size: Instances encoded at once; None for all of a batch.
+    """
+
+    encoder: nn.Module
+    generator: nn.Module | None
+    objective: nn.Module
+    memory_bank: MemoryBank | None
+    meta: MetaStep
+    micro_batch_size: int | None
+
+    def __call__(self, batches: list[Batch], step: int) -> StepGradients:
+        """Compute over the instances of all batches and all processes.
+
+        Args:
+            batches: Loader batches that form one contrastive batch.
+            step: Number of the training step; meta steps, draws and audits follow from it.
+        """
+        processes = current_processes()
+        objective, index = self._objective(join(batches), step, processes)
+        names = list(trained_parameters(self.encoder))
+        encodes = [
+            FunctionalEncoder(self.encoder, names, views)
+            for batch in batches
+            for views in batch.split(self.micro_batch_size)
+        ]
+        gradients, error = self._gradients(encodes, objective, step, processes)
+        return StepGradients(gradients, objective.contrast, objective.margin, index, error)
+
+    def _objective(
+        self, batch: Batch, step: int, processes: Processes
+    ) -> tuple[BatchObjective, Tensor | None]:
+        views = len(batch.views)
+        check_views(views, "batch has", self.encoder, self.generator)
+        count = batch.views[0].shape[0] * processes.count
+        index = negatives = None
+        if self.memory_bank is not None:
+            index = processes.gather(batch.index_for_bank())
+            negatives = self.memory_bank.draw(step)
+        elif count < 2:
+            raise ValueError(
+                "a batch of 1 instance has no negatives; use a batch of 2 or more (drop_last=True "
+                "in the loader leaves out a short last batch), or a memory bank"
+            )
+        given = (self.objective, self.generator, count, views, negatives, index)
+        return BatchObjective(*given), index
+
+    def _gradients(
+        self,
+        encodes: list[FunctionalEncoder],
+        objective: BatchObjective,
+        step: int,
+        processes: Processes,
+    ) -> tuple[MetaGradient, Tensor | None]:
+        params = list(trained_parameters(self.encoder).values())
+        if self.generator is None or step % self.meta.every:
+            plain = encoder_gradient(encodes, params, objective.inner, processes=processes)
+            return plain, None
+        arguments: dict[str, Any] = {
+            "encode": encodes,
+            "encoder_params": params,
+            "objective": objective.inner,
+            "generator_params": list(trained_parameters(self.generator).values()),
+            "inner_lr": self.meta.inner_lr,
+            "outer_objective": objective.outer,
+            "processes": processes,
+        }
+        result, error = meta_gradient(**arguments, **self.meta.engine_arguments), None
+        if self.meta.audits(step):
+            reference = meta_gradient(**arguments, engine="exact")
+            error = relative_distance(result.generator, reference.generator)
+        if getattr(self.objective, "adversarial", False):
+            result = result.for_ascent()
+        return result, error
