@@ -73,15 +73,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: list[str]) -> int:
-    command, *options = arguments or [None]
-    if command in (None, "-h", "--help"):
+    command, options = arguments[0] if arguments else "", arguments[1:]
+    if command in ("", "-h", "--help"):
         print(HELP, end="")
         return 0 if arguments else 2
     if command == "--version":
         print(f"metaug {metaug.__version__}")
         return 0
     if command == "configs":
-        return _configs(options)
+        with warning_lines():
+            return _configs(options)
     if command not in TRAINER_COMMANDS:
         raise ValueError(_wrong_command(arguments))
     if os.environ.get("METAUG_LIGHTNING"):
