@@ -1,6 +1,6 @@
-"""MetAug's probes in a supervised pipeline that has nothing else of it.
+"""MetAug's probes in a supervised pipeline, without the rest of MetAug.
 
-All they need is a module whose `forward(image)` gives a representation [N, F], and two loaders.
+They need a module whose `forward(image)` gives a representation [N, F], and two loaders.
 
 python examples/callbacks_alone.py
 """

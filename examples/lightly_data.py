@@ -1,4 +1,4 @@
-"""MetAug on lightly's transforms and data set, whose batches are (views, target, file name).
+"""MetAug on lightly's transform and data set, whose batches are (views, target, file name).
 
 pip install lightly && python examples/lightly_data.py
 """

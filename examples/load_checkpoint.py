@@ -1,4 +1,4 @@
-"""Use a trained encoder elsewhere: load a checkpoint with nothing else given, and extract features.
+"""Use a trained encoder elsewhere: load a checkpoint by its path alone, and compute features.
 
 python examples/load_checkpoint.py runs/digits/version_0/checkpoints/last.ckpt
 """

@@ -6,7 +6,7 @@ python examples/own_cli.py fit --config own_cli.yaml
 import sys
 from pathlib import Path
 
-import metaug.callbacks  # noqa: F401  (importing a room makes its classes known by short name)
+import metaug.callbacks  # noqa: F401  (makes its classes known by their short names)
 from metaug.datamodules import DigitsDataModule
 from metaug.lightning_modules import MetAug
 from pytorch_lightning.cli import LightningCLI

@@ -17,8 +17,7 @@ import yaml
 
 import metaug
 from metaug.shipped_configs import find_config, purpose, shipped_configs
-from metaug.user_errors import explain
-from metaug.warning_lines import warning_lines
+from metaug.user_errors import explain, how_to_trace, warning_lines
 
 TRAINER_COMMANDS = ("fit", "validate", "test", "predict")
 
@@ -44,8 +43,8 @@ options:
   --print_config     print the whole resulting config (a valid config file) and stop
   --ckpt_path FILE   resume from, or evaluate, a checkpoint; `last` finds the newest of this config
 
-A mistake of yours ends with a short message, and warnings are short; METAUG_TRACEBACK=1 shows
-where they come from.
+An error that you can fix ends with a short message, and warnings are short; METAUG_TRACEBACK=1
+shows where they come from.
 METAUG_LIGHTNING=1 uses `lightning.pytorch` for `pytorch_lightning`, for callbacks written for it.
 
   metaug fit --config digits.yaml                      first run, a minute or two on a CPU
@@ -61,42 +60,45 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: What follows `metaug`; by default what the shell gave.
 
     Returns:
-        The exit code: 0, or 2 after a mistake of the user's, which is explained on stderr.
+        The exit code: 0, or 2 after a user's error, which is explained on stderr.
     """
-    given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        return _run(given)
+        return _run(list(sys.argv[1:] if arguments is None else arguments))
     except Exception as error:
         message = explain(error)
         if message is None or os.environ.get("METAUG_TRACEBACK"):
             raise
-        print(f"metaug: error: {message}", file=sys.stderr)
+        print(f"metaug: error: {message}\nmetaug: {how_to_trace(error)}", file=sys.stderr)
         return 2
 
 
-def _run(given: list[str]) -> int:
-    command = given[0] if given else None
-    if command in (None, "-h", "--help"):
+def _run(arguments: list[str]) -> int:
+    command, options = arguments[0] if arguments else "", arguments[1:]
+    if command in ("", "-h", "--help"):
         print(HELP, end="")
-        return 0 if given else 2
+        return 0 if arguments else 2
     if command == "--version":
         print(f"metaug {metaug.__version__}")
         return 0
     if command == "configs":
-        return _configs(given[1:])
+        with warning_lines():
+            return _configs(options)
     if command not in TRAINER_COMMANDS:
-        raise ValueError(_wrong_command(given))
+        raise ValueError(_wrong_command(arguments))
     if os.environ.get("METAUG_LIGHTNING"):
         metaug.use_lightning()
     from metaug.trainer_cli import MetAugCLI  # takes seconds: torch, Lightning
 
     with warning_lines():
-        MetAugCLI(args=[given[0], *nulls_as_configs(configs_first(given[1:]))])
+        MetAugCLI(args=[command, *nulls_as_configs(configs_first(options))])
     return 0
 
 
 def configs_first(options: Sequence[str]) -> list[str]:
     """The options with every `--config` moved to the front, in order, and found by name.
+
+    Args:
+        options: What follows the command.
 
     Raises:
         FileNotFoundError: A config is neither a file nor a shipped name.
@@ -104,14 +106,14 @@ def configs_first(options: Sequence[str]) -> list[str]:
     """
     configs: list[str] = []
     others: list[str] = []
-    left = iter(options)
-    for option in left:
+    remaining = iter(options)
+    for option in remaining:
         flag, equals, value = option.partition("=")
         if flag not in ("--config", "-c"):
             others.append(option)
             continue
         if not equals:
-            value = next(left, "")
+            value = next(remaining, "")
         if not value:
             raise ValueError("--config needs the path or the shipped name of a YAML file")
         config = find_config(value)
@@ -125,19 +127,26 @@ def nulls_as_configs(options: Sequence[str]) -> list[str]:
 
     The parser takes null for the text "None" where components are nested in components. `None`, as
     wandb's agent writes it, is null too.
+
+    Args:
+        options: What follows the command.
+
+    Examples:
+        >>> nulls_as_configs(["--model.init_args.generator", "null", "--trainer.max_epochs=1"])
+        ['--config', '{"model": {"init_args": {"generator": null}}}', '--trainer.max_epochs=1']
     """
     result: list[str] = []
-    left = list(options)
-    while left:
-        option = left.pop(0)
+    remaining = list(options)
+    while remaining:
+        option = remaining.pop(0)
         flag, equals, value = option.partition("=")
-        if not equals and left:
-            value = left[0]
+        if not equals and remaining:
+            value = remaining[0]
         if not flag.startswith(("--model.", "--data.")) or value not in ("null", "None"):
             result.append(option)
             continue
         if not equals:
-            left.pop(0)
+            remaining.pop(0)
         setting: Any = None
         for key in reversed(flag.removeprefix("--").split(".")):
             setting = {key: setting}
@@ -170,12 +179,12 @@ def _configs(names: list[str]) -> int:
     return 0
 
 
-def _wrong_command(given: list[str]) -> str:
+def _wrong_command(arguments: list[str]) -> str:
     commands = (*TRAINER_COMMANDS, "configs")
-    later = next((word for word in given if word in commands), None)
-    if later is not None:
-        others = [word for word in given if word != later]
-        return f"the command comes first: metaug {' '.join([later, *others])}"
-    close = get_close_matches(given[0], commands, n=1)
-    hint = f"did you mean `metaug {close[0]}`?" if close else f"commands: {', '.join(commands)}"
-    return f"there is no command {given[0]!r}; {hint}"
+    command = next((word for word in arguments if word in commands), None)
+    if command is not None:
+        others = [word for word in arguments if word != command]
+        return f"the command comes first: metaug {' '.join([command, *others])}"
+    similar = get_close_matches(arguments[0], commands, n=1)
+    hint = f"did you mean `metaug {similar[0]}`?" if similar else f"commands: {', '.join(commands)}"
+    return f"there is no command {arguments[0]!r}; {hint}"

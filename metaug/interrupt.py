@@ -18,7 +18,8 @@ def finish_step_on_interrupt(trainer: Trainer) -> Iterator[None]:
     """Let the first Ctrl-C end training after the step in progress, the second at once.
 
     An interrupt in the middle of a step would leave one network updated and the other not. Before
-    the first step, and on several processes, which are not at the same step, Ctrl-C is as ever.
+    the first step, and on several processes, which are not at the same step, Ctrl-C works as
+    everywhere.
 
     Args:
         trainer: The trainer that runs inside.
@@ -28,16 +29,16 @@ def finish_step_on_interrupt(trainer: Trainer) -> Iterator[None]:
     """
     asked = False
 
-    def stop(number: int, frame: Any) -> None:
+    def stop(signal_number: int, frame: Any) -> None:
         nonlocal asked
         if asked or trainer.sanity_checking or trainer.fit_loop.total_batch_idx < 0:
             raise KeyboardInterrupt
         asked = True
         print("\nmetaug: stopping after this step; Ctrl-C again stops at once", file=sys.stderr)
-        os.kill(os.getpid(), signal.SIGTERM)  # which Lightning takes so
+        os.kill(os.getpid(), signal.SIGTERM)  # Lightning stops after the step
 
-    as_ever = signal.getsignal(signal.SIGINT) is not signal.default_int_handler
-    if as_ever or os.name != "posix" or trainer.world_size > 1:
+    has_own_handler = signal.getsignal(signal.SIGINT) is not signal.default_int_handler
+    if has_own_handler or os.name != "posix" or trainer.world_size > 1:
         yield
         return
     try:

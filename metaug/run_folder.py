@@ -41,8 +41,11 @@ def claim_folder(loggers: Iterable[Logger]) -> Path | None:
     Returns:
         The folder, still empty, or None where no logger numbers its runs.
     """
-    numbered = [each for each in loggers if isinstance(each, TensorBoardLogger | CSVLogger)]
-    numbered = [each for each in numbered if each._version is None]
+    numbered = [
+        logger
+        for logger in loggers
+        if isinstance(logger, TensorBoardLogger | CSVLogger) and logger._version is None
+    ]
     if not numbered:
         return None
     folder = Path(numbered[0].log_dir)
@@ -66,19 +69,22 @@ def remove_if_nothing_ran(folder: Path, *, failed: bool) -> None:
         failed: Whether the run ended with an error; then it is enough that the folder holds only
             what loggers write when they are made.
     """
-    found = list(folder.iterdir()) if folder.is_dir() else []
-    if failed and all(path.name.startswith(_WRITTEN_AT_ONCE) for path in found):
-        for path in found:
-            path.unlink()
-    for each in (folder, *folder.parents[:2]):
+    files = list(folder.iterdir()) if folder.is_dir() else []
+    if failed and all(file.name.startswith(_WRITTEN_AT_ONCE) for file in files):
+        for file in files:
+            file.unlink()
+    for emptied in (folder, *folder.parents[:2]):
         try:
-            each.rmdir()
+            emptied.rmdir()
         except OSError:
             return
 
 
 def newest_checkpoint(trainer: Trainer) -> Path:
     """The `last.ckpt` that was written last by any earlier run of this config.
+
+    Args:
+        trainer: A trainer that the config describes.
 
     Raises:
         FileNotFoundError: No earlier run left one.
@@ -90,13 +96,13 @@ def newest_checkpoint(trainer: Trainer) -> Path:
         for callback in trainer.checkpoint_callbacks
         if isinstance(callback, ModelCheckpoint) and callback.dirpath is not None
     ]
-    found = [Path(path) for folder in folders for path in glob(str(folder / "last*.ckpt"))]
-    if not found:
+    checkpoints = [Path(path) for folder in folders for path in glob(str(folder / "last*.ckpt"))]
+    if not checkpoints:
         raise FileNotFoundError(
             f"no last.ckpt to take up in {', '.join(map(str, folders)) or 'any logger folder'}; "
             "run without --ckpt_path, or give the path of a checkpoint"
         )
-    return max(found, key=lambda path: path.stat().st_mtime)
+    return max(checkpoints, key=lambda path: path.stat().st_mtime)
 
 
 class SaveRunConfig(SaveConfigCallback):

@@ -1,7 +1,10 @@
 """The configs that ship with the package: find one by name, list them, say what each is for."""
 
+import warnings
 from importlib.resources import files
 from pathlib import Path
+
+_RENAMED = {"papers_form.yaml": "paper_form.yaml"}  # until 0.3
 
 
 def shipped_configs() -> dict[str, Path]:
@@ -11,7 +14,7 @@ def shipped_configs() -> dict[str, Path]:
 
 
 def find_config(name: str) -> Path:
-    """The file that `--config NAME` means.
+    """The file that `--config NAME` means; the old name of a renamed config warns of the new one.
 
     Args:
         name: A path to a file of the user's own, or the name of a shipped config: `digits.yaml`,
@@ -22,16 +25,25 @@ def find_config(name: str) -> Path:
 
     Raises:
         FileNotFoundError: There is neither such a file nor such a shipped config.
+
+    Examples:
+        >>> find_config("simclr").name
+        'simclr.yaml'
     """
     if Path(name).is_file():
         return Path(name)
     shipped = shipped_configs()
-    wanted = name if name.endswith((".yaml", ".yml", ".json")) else f"{name}.yaml"
-    if wanted in shipped:
-        return shipped[wanted]
-    by_file_name = [path for path in shipped.values() if path.name == wanted]
-    if len(by_file_name) == 1:
-        return by_file_name[0]
+    folder, slash, file_name = name.rpartition("/")
+    if not file_name.endswith((".yaml", ".yml", ".json")):
+        file_name += ".yaml"
+    if file_name in _RENAMED:
+        warnings.warn(f"{file_name} is called {_RENAMED[file_name]} now", stacklevel=2)
+        file_name = _RENAMED[file_name]
+    if folder + slash + file_name in shipped:
+        return shipped[folder + slash + file_name]
+    same_name = [path for path in shipped.values() if path.name == file_name]
+    if len(same_name) == 1 and not folder:
+        return same_name[0]
     raise FileNotFoundError(
         f"no config file {name!r} in {Path.cwd()}, and none of that name is shipped; "
         f"shipped are: {', '.join(shipped)}"

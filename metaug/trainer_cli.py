@@ -1,10 +1,13 @@
 """LightningCLI for MetAug: any LightningModule and any data module, by `class_path`."""
 
 import logging
+import re
 import warnings
+from argparse import Action
 from collections.abc import Sequence
 from typing import Any
 
+from jsonargparse import DefaultHelpFormatter
 from pytorch_lightning import LightningDataModule, LightningModule, Trainer
 from pytorch_lightning.callbacks import ProgressBar
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
@@ -12,7 +15,6 @@ from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 import metaug.callbacks
 import metaug.datamodules
 import metaug.lightning_modules  # known to the parser by their short names
-from metaug.help_format import ShortHelp
 from metaug.interrupt import finish_step_on_interrupt
 from metaug.run_folder import (
     SaveRunConfig,
@@ -21,6 +23,23 @@ from metaug.run_folder import (
     newest_checkpoint,
     remove_if_nothing_ran,
 )
+
+_SHOWN_CLASSES = 8
+
+
+class ShortHelp(DefaultHelpFormatter):
+    """Name MetAug's own classes where an argument takes any subclass, else only the first few."""
+
+    def _expand_help(self, action: Action) -> str:
+        text = super()._expand_help(action)
+        return re.sub(r"known subclasses: ([\w., ]+)", _shorten, text)
+
+
+def _shorten(subclasses: re.Match[str]) -> str:
+    names = subclasses[1].split(", ")
+    ours = [name for name in names if name.startswith("metaug.")]
+    shown = ours or names[:_SHOWN_CLASSES]
+    return f"known subclasses: {', '.join(shown)}{', ...' if len(shown) < len(names) else ''}"
 
 
 class StrictParser(LightningArgumentParser):
@@ -59,10 +78,10 @@ class MetAugCLI(LightningCLI):
         """Leave the config as it is: it says what is built, the checkpoint only fills it."""
 
     def _instantiate_trainer(self, config: dict[str, Any], callbacks: list[Any]) -> Trainer:
-        given = config.get("callbacks") or []
-        given = given if isinstance(given, list) else [given]
-        wanted = config.get("enable_progress_bar") is not False
-        if wanted and not any(isinstance(each, ProgressBar) for each in given):
+        configured = config.get("callbacks") or []
+        configured = configured if isinstance(configured, list) else [configured]
+        has_bar = any(isinstance(callback, ProgressBar) for callback in configured)
+        if config.get("enable_progress_bar") is not False and not has_bar:
             callbacks = [*callbacks, metaug.callbacks.ProgressLine()]
         return super()._instantiate_trainer(config, callbacks)
 
@@ -87,10 +106,14 @@ class MetAugCLI(LightningCLI):
 
 
 def _quieten() -> None:
-    """Silence what a user of the command line can do nothing about."""
+    """Silence what a user of the command line can do nothing about; `warning_lines` undoes it."""
     # a resumed run has a folder of its own, by design
     warnings.filterwarnings("ignore", "The dirpath has changed from")
     # Lightning's own use of torch
     warnings.filterwarnings("ignore", r"`isinstance\(treespec, LeafSpec\)` is deprecated")
     for name in ("pytorch_lightning.utilities.rank_zero", "lightning.pytorch.utilities.rank_zero"):
-        logging.getLogger(name).addFilter(lambda record: "Tip:" not in record.getMessage())
+        logging.getLogger(name).addFilter(_is_no_tip)
+
+
+def _is_no_tip(record: logging.LogRecord) -> bool:
+    return "Tip:" not in record.getMessage()

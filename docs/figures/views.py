@@ -1,8 +1,10 @@
-"""Draw a grid of every kind of view: `python docs/figures/views.py`.
+"""Draw a grid of every kind of view: `python docs/figures/views.py [FOLDER]`.
 
-The photos come with scikit-image (public domain or CC0), the digits with scikit-learn.
+The photos come with scikit-image (public domain or CC0), the digits with scikit-learn. With a
+FOLDER of images of 32 pixels, one sub-folder per class, only the views of those are drawn.
 """
 
+import sys
 from pathlib import Path
 
 import matplotlib
@@ -15,6 +17,7 @@ from metaug.datamodules import (
     DatasetDataModule,
     DigitsDataModule,
     DigitViews,
+    ImageFolderDataModule,
     MultiCropViews,
     MultiViewDataModule,
     SimCLRViews,
@@ -36,15 +39,15 @@ def photos(views: Views, size: int) -> MultiViewDataModule:
 def grid(datamodule: MultiViewDataModule, titles: list[str], path: Path) -> None:
     """Draw images and their views, an image per row."""
     originals, views = datamodule.example_views(4)
-    rows = [[image, *some] for image, some in zip(originals, views, strict=True)]
+    rows = [[image, *its_views] for image, its_views in zip(originals, views, strict=True)]
     figure, axes = plt.subplots(
         len(rows), len(rows[0]), figsize=(1.5 * len(rows[0]), 1.5 * len(rows) + 0.3), squeeze=False
     )
-    for number, row in enumerate(rows):
-        for axis, picture, title in zip(axes[number], row, ["image", *titles], strict=True):
+    for row_axes, row in zip(axes, rows, strict=True):
+        for axis, picture in zip(row_axes, row, strict=True):
             draw(axis, picture)
-            if number == 0:
-                axis.set_title(title, fontsize=9)
+    for axis, title in zip(axes[0], ["image", *titles], strict=True):
+        axis.set_title(title, fontsize=9)
     figure.tight_layout(pad=0.4)
     figure.savefig(path, dpi=100, pil_kwargs={"quality": 88})
     plt.close(figure)
@@ -58,14 +61,20 @@ def draw(axis: plt.Axes, picture: Tensor) -> None:
     axis.set_yticks([])
 
 
-def numbered(count: int) -> list[str]:
+def numbered(count: int, name: str = "view") -> list[str]:
     """Titles of `count` views."""
-    return [f"view {number + 1}" for number in range(count)]
+    return [f"{name} {number}" for number in range(1, count + 1)]
 
 
-def main() -> None:
-    """Draw all grids."""
+def main(folder: str | None) -> None:
+    """Draw all grids, or that of a folder."""
     torch.manual_seed(0)
+    if folder is not None:
+        data_of_folder = ImageFolderDataModule(
+            folder, views=SimCLRViews(6), image_size=32, batch_size=4, num_workers=0
+        )
+        grid(data_of_folder, numbered(6), FOLDER / "views_photos.jpg")
+        return
     small = SimCLRViews(6)
     large = SimCLRViews(6, strength=1.0, blur=0.5, solarize=0.2, crop_scale=(0.08, 1.0))
     crops = MultiCropViews(2, 4, strength=1.0, blur=0.5)
@@ -75,7 +84,7 @@ def main() -> None:
         "simclr": (photos(large, 160), numbered(6)),
         "multi_crop": (
             photos(crops, 160),
-            ["global 1", "global 2", *(f"local {number + 1}" for number in range(4))],
+            [*numbered(2, "global"), *numbered(4, "local")],
         ),
         "lab": (photos(ColorSpaceViews("lab"), 160), ["L", "ab", "Lab"]),
         "ycbcr": (photos(ColorSpaceViews("ycbcr"), 160), ["Y", "CbCr", "YCbCr"]),
@@ -85,4 +94,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:2] or [None])

@@ -67,7 +67,7 @@ def test_printed_config_round_trips(name, data_arguments, capsys):
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_overlay_changes_what_it_names_and_nothing_else(overlay, capsys):
     below = ["--config", "digits.yaml"]
-    if overlay == "overlays/papers_form.yaml":  # digits are in that form
+    if overlay == "overlays/paper_form.yaml":  # digits are in that form
         below += ["--config", "adversarial.yaml"]
     base = resulting_config(below, capsys)
     changed = resulting_config([*below, "--config", overlay], capsys)
@@ -76,14 +76,14 @@ def test_overlay_changes_what_it_names_and_nothing_else(overlay, capsys):
     assert resulting_config(["--config", "printed.yaml"], capsys) == changed
 
 
-def test_papers_form_takes_the_adversary_back(capsys):
+def test_paper_form_takes_the_adversary_back(capsys):
     words = ["--config", "digits.yaml"]
     base = resulting_config(words, capsys)
     words += ["--config", "adversarial.yaml"]
     opposed = resulting_config(words, capsys)["model"]["init_args"]
     assert opposed["generator"]["init_args"]["centered"]
     assert opposed["objective"]["init_args"]["adversarial"]
-    assert resulting_config([*words, "--config", "papers_form.yaml"], capsys) == base
+    assert resulting_config([*words, "--config", "paper_form.yaml"], capsys) == base
 
 
 @pytest.mark.parametrize("name", [name for name in WHOLE if not name.startswith("paper/")])

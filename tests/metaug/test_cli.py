@@ -60,12 +60,13 @@ def test_answers_without_torch(arguments):
         (["configs", "nope"], "no config file 'nope'"),
     ],
 )
-def test_mistakes_before_torch(arguments, message, capsys):
+def test_user_errors_before_torch(arguments, message, capsys):
     assert main(arguments) == 2
     error = capsys.readouterr().err
     assert error.startswith("metaug: error: ")
     assert message in error
-    assert "Traceback" not in error
+    assert "METAUG_TRACEBACK=1 shows" in error.splitlines()[-1]
+    assert "Traceback " not in error
 
 
 def test_traceback_on_request(monkeypatch):

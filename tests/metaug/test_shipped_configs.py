@@ -22,6 +22,18 @@ def test_subfolder_may_be_left_out(name):
     assert find_config(name) == shipped_configs()["overlays/simclr.yaml"]
 
 
+@pytest.mark.parametrize("name", ["papers_form", "papers_form.yaml", "overlays/papers_form.yaml"])
+def test_old_name_still_finds_a_renamed_config(name):
+    with pytest.warns(UserWarning, match=r"papers_form\.yaml is called paper_form\.yaml now"):
+        assert find_config(name) == shipped_configs()["overlays/paper_form.yaml"]
+
+
+@pytest.mark.parametrize("name", ["sweeps/simclr", "overlays/digits.yaml"])
+def test_wrong_subfolder_is_an_error(name):
+    with pytest.raises(FileNotFoundError, match="none of that name is shipped"):
+        find_config(name)
+
+
 def test_unknown_name_lists_what_there_is():
     with pytest.raises(FileNotFoundError, match=r"'digit\.yaml' in .*cifar10\.yaml, digits\.yaml"):
         find_config("digit.yaml")

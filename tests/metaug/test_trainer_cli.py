@@ -138,7 +138,7 @@ def test_failure_in_the_middle_leaves_a_checkpoint():
     assert any(file.endswith(".ckpt") for file in files("runs/toy/version_0"))
 
 
-MISTAKES = {
+USER_ERRORS = {
     "arguments are required: fit.data, fit.model; give a config, such as": ["fit"],
     "--trainer.max_ep=3; did you mean 'max_epochs'?": [*FIT, "--trainer.max_ep=3"],
     "trainer.max_epochs: Expected a int, got three": [*FIT, "--trainer.max_epochs=three"],
@@ -155,14 +155,20 @@ MISTAKES = {
 }
 
 
-@pytest.mark.parametrize("message", MISTAKES)
-def test_mistakes_are_short(message, capsys):
-    assert main(MISTAKES[message]) == 2
+@pytest.mark.parametrize("message", USER_ERRORS)
+def test_user_errors_are_short(message, capsys):
+    assert main(USER_ERRORS[message]) == 2
     error = capsys.readouterr().err
-    last = error.splitlines()[-1]
-    assert last.startswith("metaug: error: ")
-    assert message in last
-    assert "Traceback" not in error
+    explained, how_to_trace = error.splitlines()[-2:]
+    assert explained.startswith("metaug: error: ")
+    assert message in explained
+    assert "METAUG_TRACEBACK=1" in how_to_trace
+    assert "Traceback " not in error
+
+
+def test_error_in_the_middle_of_training_is_short(capsys):
+    assert main([*FIT, "--trainer.callbacks+=tests.metaug.toy.Refuses"]) == 2
+    assert "metaug: error: the toy refuses batch 0\n" in capsys.readouterr().err
 
 
 def test_unknown_key_in_yaml(tmp_path, capsys):

@@ -74,3 +74,10 @@ class ToyData(pl.LightningDataModule):
 
     def train_dataloader(self):
         return DataLoader(torch.ones(8, 3), batch_size=4)
+
+
+class Refuses(pl.Callback):
+    """Raises an error that is the user's."""
+
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+        raise ValueError(f"the toy refuses batch {batch_idx}")
