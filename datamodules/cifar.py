@@ -5,8 +5,9 @@ from typing import Any
 import torch
 from torchvision.datasets import CIFAR10, CIFAR100
 
-from .datamodule import MultiViewDataModule, Splits
+from .datamodule import MultiViewDataModule
 from .sources.image_source import InMemorySource
+from .sources.splits import Splits
 from .sources.torchvision_sets import open_or_explain
 
 

@@ -6,9 +6,10 @@ import torch
 from sklearn.datasets import load_digits
 from torch.nn.functional import interpolate
 
-from .datamodule import MultiViewDataModule, Splits
+from .datamodule import MultiViewDataModule
 from .sources.image_source import InMemorySource, SubsetSource
 from .sources.label_subsets import split_fraction
+from .sources.splits import Splits
 from .views.base import Views
 from .views.digit_views import DigitViews
 

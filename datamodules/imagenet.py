@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from .datamodule import Splits
 from .image_folder import ImageFolderDataModule
 from .sources.memory import InMemory
+from .sources.splits import Splits
 
 
 class ImageNetDataModule(ImageFolderDataModule):

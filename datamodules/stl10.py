@@ -5,15 +5,16 @@ from typing import Any, Literal
 import torch
 from torchvision.datasets import STL10
 
-from .datamodule import MultiViewDataModule, Splits
+from .datamodule import MultiViewDataModule
 from .sources.image_source import InMemorySource
+from .sources.splits import Splits
 from .sources.torchvision_sets import open_or_explain
 
 
 class STL10DataModule(MultiViewDataModule):
-    """100,000 unlabelled photos of 96 x 96 pixels to train on; 5,000 and 8,000 labelled for probes.
+    """100,000 unlabeled photos of 96 x 96 pixels to train on; 5,000 and 8,000 labeled for probes.
 
-    The bank of the probes is the labelled training split, validation and test the test split. All
+    The bank of the probes is the labeled training split, validation and test the test split. All
     are held in memory (2.8 GB per process).
 
     Args:

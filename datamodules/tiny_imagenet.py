@@ -6,9 +6,9 @@ from typing import Any
 import torch
 from torchvision.datasets.utils import check_integrity, download_and_extract_archive
 
-from .datamodule import Splits
 from .image_folder import ImageFolderDataModule
 from .sources.folders import ImageList, list_images
+from .sources.splits import Splits
 
 
 class TinyImageNetDataModule(ImageFolderDataModule):

@@ -73,14 +73,15 @@ class TrainSampler(DistributedSampler):
                 yield ViewKey(epoch, index)
 
 
-AGAIN = -1  # asks an evaluation set for its first image once more, without its label
+PADDING_INDEX = -1  # asks an evaluation set for its first image once more, without its label
 
 
 class EvaluationSampler(DistributedSampler):
     """Every image once, in order, shared out over the processes without padding or repeats.
 
-    The shards may differ by one image in length. A process for which none is left gets `AGAIN`, the
-    first image without its label: without a batch it would leave the others waiting.
+    The shards may differ by one image in length. A process for which none is left gets
+    `PADDING_INDEX`, the first image without its label: without a batch it would leave the others
+    waiting.
 
     Args:
         dataset: The data set.
@@ -97,7 +98,7 @@ class EvaluationSampler(DistributedSampler):
         )
         self.indices = list(range(rank, len(dataset), world_size))
         if len(dataset) and not self.indices:
-            self.indices = [AGAIN]
+            self.indices = [PADDING_INDEX]
 
     def __len__(self) -> int:
         return len(self.indices)

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.utils.data import Subset
 
 from .decode import to_8_bit
-from .image_source import UNLABELLED
+from .image_source import UNLABELED
 
 _IMAGE_KEYS = ("image", "img", "pixel_values", "x")
 _LABEL_KEYS = ("label", "labels", "target", "fine_label", "y")
@@ -85,7 +85,7 @@ class DatasetSource:
             label = None if key is None else item[key]
         else:
             label = item[1] if isinstance(item, tuple | list) and len(item) > 1 else None
-        return UNLABELLED if label is None else int(label)
+        return UNLABELED if label is None else int(label)
 
     def _labels(self, dataset: Any) -> Any:
         """Labels of a data set that tells them at once, else None."""
@@ -95,7 +95,7 @@ class DatasetSource:
         columns = getattr(dataset, "column_names", None)
         if columns is not None:
             key = self._key(dict.fromkeys(columns), self.label_key, _LABEL_KEYS)
-            return [UNLABELLED] * len(dataset) if key is None else list(dataset[key])
+            return [UNLABELED] * len(dataset) if key is None else list(dataset[key])
         for name in ("targets", "labels"):
             found = getattr(dataset, name, None)
             if found is not None and len(found) == len(dataset):
@@ -135,7 +135,7 @@ class DatasetSource:
         if not image.is_floating_point() or image.min() < -1e-3 or image.max() > 1 + 1e-3:
             raise ValueError(
                 f"{self.name(index)} has the type {image.dtype} and values from {image.min()} to "
-                f"{image.max()}. Tensors must be uint8, or floats in [0, 1]: leave normalisation "
+                f"{image.max()}. Tensors must be uint8, or floats in [0, 1]: leave normalization "
                 "to the data module."
             )
         return (image * 255).round().clamp(0, 255).to(torch.uint8)

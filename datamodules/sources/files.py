@@ -9,7 +9,7 @@ from PIL import Image
 from torch import Tensor
 
 from .decode import UnreadableImageError, read_image
-from .image_source import UNLABELLED
+from .image_source import UNLABELED
 
 OnError = Literal["raise", "skip"]
 
@@ -40,7 +40,7 @@ class FileSource:
             raise ValueError(f"on_error={on_error!r}, but it must be 'raise' or 'skip'.")
         self.paths = [str(path) for path in paths]
         if targets is None:
-            targets = torch.full((len(self.paths),), UNLABELLED)
+            targets = torch.full((len(self.paths),), UNLABELED)
         self.targets = targets.to(torch.int64)
         self.class_names = list(class_names)
         self.channels = channels

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from .decode import SUFFIXES
-from .image_source import UNLABELLED
+from .image_source import UNLABELED
 
 
 @dataclass
@@ -64,7 +64,7 @@ def list_images(
             "of both splits must have the same names."
         )
     paths = [] if only is not None else [child for child in children if _is_image(child)]
-    labels = [UNLABELLED] * len(paths)
+    labels = [UNLABELED] * len(paths)
     for name, found in below.items():
         paths += found
         labels += [class_names.index(name)] * len(found)

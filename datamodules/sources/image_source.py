@@ -9,7 +9,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-UNLABELLED = -1
+UNLABELED = -1
 
 
 class ImageSource(Protocol):
@@ -17,7 +17,7 @@ class ImageSource(Protocol):
 
     Attributes:
         targets: Class of every image `[N]`, int64; -1 where there is no label.
-        class_names: Name of every class; empty when nothing is labelled.
+        class_names: Name of every class; empty when nothing is labeled.
         uniform: Whether all images have one size, so that `read` gives one tensor.
         unreadable: Which images turned out to be unreadable `[N]`, bool; `read` gives something
             black in their place. None when reading stops at the first of them.
@@ -74,7 +74,7 @@ class InMemorySource:
             )
         self.images = images
         if targets is None:
-            targets = torch.full((len(images),), UNLABELLED)
+            targets = torch.full((len(images),), UNLABELED)
         self.targets = targets.to(torch.int64)
         self.class_names = list(class_names)
         self.names = names
@@ -128,7 +128,7 @@ class SubsetSource:
         return self.source.name(int(self.indices[index]))
 
 
-def labelled(source: ImageSource) -> ImageSource:
+def labeled(source: ImageSource) -> ImageSource:
     """The images of a source that have a label."""
-    known = (source.targets != UNLABELLED).nonzero()[:, 0]
+    known = (source.targets != UNLABELED).nonzero()[:, 0]
     return source if len(known) == len(source) else SubsetSource(source, known.tolist())

@@ -1,4 +1,4 @@
-"""Random changes of colour, for a batch at once, each image by its own parameters."""
+"""Random changes of color, for a batch at once, each image by its own parameters."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -70,7 +70,7 @@ def contrast(images: Tensor, factor: Tensor) -> Tensor:
 
 
 def saturation(images: Tensor, factor: Tensor) -> Tensor:
-    """Stretch colours away from gray by a factor `[N]`."""
+    """Stretch colors away from gray by a factor `[N]`."""
     if images.shape[1] == 1:
         return images
     gray = to_gray(images).mul_(column(1 - factor))
@@ -78,7 +78,7 @@ def saturation(images: Tensor, factor: Tensor) -> Tensor:
 
 
 def hue(images: Tensor, shift: Tensor) -> Tensor:
-    """Turn the hue by a shift `[N]` in turns (0.5 is the opposite colour), keeping V and S."""
+    """Turn the hue by a shift `[N]` in turns (0.5 is the opposite color), keeping V and S."""
     if images.shape[1] == 1:
         return images
     red, green, blue = images.unbind(1)
@@ -154,7 +154,7 @@ class ColorJitter(Change):
 
 
 class Grayscale(Change):
-    """Colours taken away.
+    """Colors taken away.
 
     Args:
         probability: Part of the images that is changed.

@@ -24,7 +24,7 @@ def _wrap(value: int) -> int:
 
 
 def mix(value: Tensor) -> Tensor:
-    """Scramble int64 values (the finaliser of splitmix64, Steele et al., OOPSLA 2014)."""
+    """Scramble int64 values (the finalizer of splitmix64, Steele et al., OOPSLA 2014)."""
     value = (value ^ _shift_right(value, 30)) * _MIX_1
     value = (value ^ _shift_right(value, 27)) * _MIX_2
     return value ^ _shift_right(value, 31)

@@ -11,7 +11,7 @@ from ..transforms.color import Change
 from ..transforms.geometry import Framing, Images, frame_whole
 from ..transforms.seeding import Draws, on_cpu
 
-_CHUNK = 1 << 19  # numbers in a piece of a batch that stays in a CPU's cache
+_CHUNK = 1 << 19  # numbers in a part of a batch that stays in a CPU's cache
 
 
 class Views(ABC):
@@ -53,6 +53,12 @@ class Views(ABC):
         bound.std = std if self.std is None else self.std
         bound._constants = {}
         return bound
+
+    def view_size(self, view: int) -> int:
+        """Edge of a view in pixels."""
+        if self.size is None:
+            raise ValueError("size is not set; pass it, or use the views in a data module.")
+        return self.size
 
     @abstractmethod
     def __call__(self, images: Images, seeds: Tensor) -> list[Tensor]:
@@ -135,8 +141,8 @@ def check_num_views(num_views: int) -> int:
     return num_views
 
 
-def pieces(images: Images, seeds: Tensor, size: int) -> Iterator[tuple[Images, Tensor]]:
-    """Cut a batch into pieces that fit a CPU's cache; on a device it stays whole."""
+def cache_chunks(images: Images, seeds: Tensor, size: int) -> Iterator[tuple[Images, Tensor]]:
+    """Cut a batch into chunks whose views fit a CPU's cache; on a device it stays whole."""
     if len(images) == 0 or not on_cpu(seeds):
         yield images, seeds
         return
@@ -172,23 +178,14 @@ class RecipeViews(Views):
         """Number of views of an image."""
         return len(self.recipes)
 
-    def view_size(self, view: int) -> int:
-        """Edge of a view."""
-        if self.size is None:
-            raise ValueError("size is not set; pass it, or use the views in a data module.")
-        return self.size
-
     def __call__(self, images: Images, seeds: Tensor) -> list[Tensor]:
         """Make the views."""
         views = []
         for number, recipe in enumerate(self.recipes):
             size = self.view_size(number)
-            views.append(
-                torch.cat(
-                    [
-                        self.normalize(recipe(some, Draws(some_seeds, number), size))
-                        for some, some_seeds in pieces(images, seeds, size)
-                    ]
-                )
-            )
+            chunks = [
+                self.normalize(recipe(chunk, Draws(chunk_seeds, number), size))
+                for chunk, chunk_seeds in cache_chunks(images, seeds, size)
+            ]
+            views.append(torch.cat(chunks))
         return views

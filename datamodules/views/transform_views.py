@@ -21,7 +21,7 @@ class TransformViews(Views):
     Args:
         transform: Maps a uint8 image tensor `[C, H, W]` to a view, or to a list of views. A view
             may be a float tensor, which is left as it is, or a uint8 tensor or PIL image, which is
-            scaled and normalised.
+            scaled and normalized.
         num_views: How often to call it; null when it returns all views of an image at once,
             and then they are counted on the first image.
         as_pil: Pass a PIL image rather than a tensor.

@@ -105,7 +105,7 @@ def test_changes_happen_as_often_as_asked(change):
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_changes_take_gray_and_colour(channels):
+def test_changes_take_gray_and_color(channels):
     images = torch.rand(4, channels, 8, 8)
     for change in (color.ColorJitter(probability=1.0), color.Grayscale(1.0)):
         assert change(images, draws()).shape == images.shape
