@@ -24,6 +24,16 @@ class DatasetDataModule(MultiViewDataModule):
         in_memory: True decodes all images once, resizes them to `image_size` and keeps them as
             8-bit values.
         kwargs: As for `MultiViewDataModule`.
+
+    Examples:
+        >>> import torch
+        >>> from torch.utils.data import TensorDataset
+        >>> from metaug.datamodules import DatasetDataModule
+        >>> train = TensorDataset(torch.rand(8, 3, 16, 16), torch.arange(8) % 2)
+        >>> data = DatasetDataModule(train, image_size=16, batch_size=4, num_workers=0)
+        >>> data.setup("fit")
+        >>> data.num_instances, data.num_classes, len(data.train_dataloader())
+        (8, 2, 2)
     """
 
     def __init__(

@@ -23,6 +23,16 @@ class DigitsDataModule(MultiViewDataModule):
         views: Makes the random views; null takes `DigitViews`.
         image_size: Edge of views and evaluation images in pixels; the digits are enlarged to it.
         kwargs: As for `MultiViewDataModule`.
+
+    Examples:
+        >>> from metaug.datamodules import DigitsDataModule
+        >>> data = DigitsDataModule(batch_size=128)
+        >>> data.setup("fit")
+        >>> batch = next(iter(data.train_dataloader()))
+        >>> [view.shape for view in batch.views]
+        [torch.Size([128, 1, 16, 16]), torch.Size([128, 1, 16, 16])]
+        >>> data.num_instances, data.num_classes
+        (1438, 10)
     """
 
     gray_mean = 0.305

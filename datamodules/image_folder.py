@@ -30,6 +30,20 @@ class ImageFolderDataModule(MultiViewDataModule):
         on_error: `raise` stops at an unreadable image and names it; `skip` goes on without it and
             lists them at the end.
         kwargs: As for `MultiViewDataModule`.
+
+    Examples:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from PIL import Image
+        >>> from metaug.datamodules import ImageFolderDataModule
+        >>> with tempfile.TemporaryDirectory() as root:
+        ...     for name in ("cat/1.png", "cat/2.png", "dog/1.png", "dog/2.png"):
+        ...         (Path(root) / name).parent.mkdir(exist_ok=True)
+        ...         Image.new("RGB", (20, 16)).save(Path(root) / name)
+        ...     data = ImageFolderDataModule(root, image_size=16, batch_size=4, val_fraction=0.0)
+        ...     data.setup("fit")
+        >>> data.class_names, data.num_instances
+        (['cat', 'dog'], 4)
     """
 
     def __init__(

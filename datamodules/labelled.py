@@ -27,6 +27,16 @@ class LabelledDataModule(MultiViewDataModule):
         eval_batch_size: Images per evaluation batch and process.
         num_workers: As for `MultiViewDataModule`.
         seed: Seed of the choice of labels, of order and of augmentation.
+
+    Examples:
+        >>> from metaug.datamodules import DigitsDataModule, LabelledDataModule, SmallMotion
+        >>> data = LabelledDataModule(
+        ...     DigitsDataModule(), labels_per_class=10, augmentation=SmallMotion(), batch_size=50
+        ... )
+        >>> data.setup("fit")
+        >>> batch = next(iter(data.train_dataloader()))
+        >>> data.num_instances, batch.views[0].shape
+        (100, torch.Size([50, 1, 16, 16]))
     """
 
     def __init__(

@@ -22,6 +22,12 @@ class STL10DataModule(MultiViewDataModule):
         train_split: What to train on, without its labels.
         image_size: Edge of views and evaluation images in pixels.
         kwargs: As for `MultiViewDataModule`.
+
+    Examples:
+        >>> from metaug.datamodules import STL10DataModule
+        >>> data = STL10DataModule("data", batch_size=256)  # `prepare_data` downloads
+        >>> data.train_split, data.image_size
+        ('unlabeled', 96)
     """
 
     mean = (0.4467, 0.4398, 0.4066)
@@ -54,7 +60,7 @@ class STL10DataModule(MultiViewDataModule):
             lambda download: STL10(self.root, split=split, download=download),
             root=self.root,
             url=STL10.url,
-            place=STL10.filename,
+            archive=STL10.filename,
         )
 
     def _source(self, split: str) -> InMemorySource:

@@ -63,6 +63,15 @@ class MultiViewDataset(Dataset):
         seed: Seed of the views.
         raw: Give the images untouched, with their seeds, for views that are made on the device;
             they must be of one size.
+
+    Examples:
+        >>> import torch
+        >>> from metaug.datamodules import InMemorySource, MultiViewDataset, SimCLRViews
+        >>> source = InMemorySource(torch.zeros(4, 3, 8, 8, dtype=torch.uint8))
+        >>> dataset = MultiViewDataset(source, SimCLRViews(size=8), seed=1)
+        >>> batch = dataset.__getitems__([(0, 2), (0, 3)])  # images 2 and 3 in epoch 0
+        >>> batch.views[0].shape, batch.index.tolist()
+        (torch.Size([2, 3, 8, 8]), [2, 3])
     """
 
     def __init__(
@@ -113,6 +122,15 @@ class EvaluationDataset(Dataset):
         views: Whose evaluation transform to use.
         size: Edge of the images in pixels.
         index: Index to report for every image `[N]`; default: its index in the source.
+
+    Examples:
+        >>> import torch
+        >>> from metaug.datamodules import EvaluationDataset, InMemorySource, SimCLRViews
+        >>> source = InMemorySource(torch.zeros(4, 3, 8, 8, dtype=torch.uint8), torch.arange(4))
+        >>> dataset = EvaluationDataset(source, SimCLRViews(), size=16)
+        >>> image, target, index = dataset[2]
+        >>> image.shape, int(target), int(index)
+        (torch.Size([3, 16, 16]), 2, 2)
     """
 
     def __init__(

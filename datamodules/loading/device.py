@@ -13,7 +13,7 @@ AugmentOn = Literal["auto", "workers", "device"]
 
 
 def check_augment_on(augment_on: AugmentOn, views: Views) -> None:
-    """Refuse an unknown place, and the device for views that take one image at a time."""
+    """Refuse an unknown choice, and the device for views that take one image at a time."""
     if augment_on not in ("auto", "workers", "device"):
         raise ValueError(
             f"augment_on={augment_on!r}, but it must be 'auto', 'workers' or 'device'."

@@ -25,11 +25,11 @@ def example_views(
         The images `[C, size, size]` in [0, 1], and for each the list of its views.
     """
     count = min(count, len(source))
-    index = torch.arange(count) * len(source) // max(count, 1)
-    images = source.read(index.tolist())
+    rows = torch.arange(count) * len(source) // max(count, 1)
+    images = source.read(rows.tolist())
     originals = [frame_whole([image], size)[0] for image in images]
-    batch = views(images, sample_seeds(seed, 0, index))
+    batch = views(images, sample_seeds(seed, 0, rows))
     pictures = [
-        [views.show(view[row], number) for number, view in enumerate(batch)] for row in range(count)
+        [views.show(view[row], index) for index, view in enumerate(batch)] for row in range(count)
     ]
     return originals, pictures

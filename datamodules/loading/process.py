@@ -39,7 +39,7 @@ def train_loader(
         batch_size: Images per batch and process.
         num_workers: Processes that read; None lets `count_workers` decide.
         trainer: Knows the processes of the run.
-        position: Number of batches of the epoch to skip, asked when the first batch is wanted.
+        position: Number of batches of the epoch to skip, asked when the first batch is read.
     """
     rank, world_size = rank_and_world_size(trainer)
     sampler = TrainSampler(

@@ -12,7 +12,7 @@ class EpochPosition:
     Lightning restores its loop's counters, which say how many batches are done. It hands the state
     of loaders on too, but only if they are made after it is read: a module that counts its steps in
     `configure_optimizers` has them made before. So the position is asked for by the loader, when
-    the first batch is wanted.
+    the first batch is read.
     """
 
     def __init__(self) -> None:

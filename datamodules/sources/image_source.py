@@ -21,6 +21,21 @@ class ImageSource(Protocol):
         uniform: Whether all images have one size, so that `read` gives one tensor.
         unreadable: Which images turned out to be unreadable `[N]`, bool; `read` gives something
             black in their place. None when reading stops at the first of them.
+
+    Examples:
+        >>> import torch
+        >>> class Gray:  # any class with these names is a source
+        ...     targets, class_names = torch.tensor([-1, -1]), []
+        ...     uniform, unreadable = True, None
+        ...     def __len__(self):
+        ...         return 2
+        ...     def read(self, indices):
+        ...         return torch.full((len(indices), 3, 8, 8), 127, dtype=torch.uint8)
+        ...     def name(self, index):
+        ...         return f"gray {index}"
+        >>> from metaug.datamodules import SubsetSource
+        >>> SubsetSource(Gray(), [1]).name(0)
+        'gray 1'
     """
 
     targets: Tensor
@@ -54,6 +69,14 @@ class InMemorySource:
         class_names: Name of every class.
         names: How to call every image in a message.
         unreadable: Which images are missing `[N]`, bool.
+
+    Examples:
+        >>> import torch
+        >>> from metaug.datamodules import InMemorySource
+        >>> images = torch.zeros(4, 3, 8, 8, dtype=torch.uint8)
+        >>> source = InMemorySource(images, torch.tensor([0, 1, 0, 1]), ["cat", "dog"])
+        >>> source.read([0, 3]).shape
+        torch.Size([2, 3, 8, 8])
     """
 
     uniform = True
@@ -99,6 +122,13 @@ class SubsetSource:
         source: The other source.
         indices: Which of its images, in order.
         targets: Their classes when they differ from the other source's.
+
+    Examples:
+        >>> import torch
+        >>> from metaug.datamodules import InMemorySource, SubsetSource
+        >>> source = InMemorySource(torch.zeros(4, 3, 8, 8, dtype=torch.uint8), torch.arange(4))
+        >>> SubsetSource(source, [3, 1]).targets.tolist()
+        [3, 1]
     """
 
     def __init__(
@@ -113,8 +143,8 @@ class SubsetSource:
     @property
     def unreadable(self) -> Tensor | None:
         """Which images turned out to be unreadable."""
-        found = self.source.unreadable
-        return None if found is None else found[self.indices]
+        unreadable = self.source.unreadable
+        return None if unreadable is None else unreadable[self.indices]
 
     def __len__(self) -> int:
         return len(self.indices)

@@ -20,6 +20,14 @@ class SimCLRChanges(Change):
         blur: Part of the views that are blurred.
         blur_sigma: Smallest and largest standard deviation of the blur, in pixels.
         solarize: Part of the views that are solarized.
+
+    Examples:
+        >>> import torch
+        >>> from metaug.datamodules import SimCLRChanges
+        >>> from metaug.datamodules.transforms.seeding import Draws
+        >>> change = SimCLRChanges(strength=1.0, blur=0.5)
+        >>> change(torch.rand(4, 3, 8, 8), Draws(torch.arange(4))).shape
+        torch.Size([4, 3, 8, 8])
     """
 
     def __init__(

@@ -21,6 +21,19 @@ class Views(ABC):
         size: Edge of the views in pixels; null takes the data module's `image_size`.
         mean: Mean of every channel, on images in [0, 1]; null takes the data set's.
         std: Standard deviation of every channel; null takes the data set's.
+
+    Examples:
+        >>> from metaug.datamodules import Views
+        >>> class Whole(Views):
+        ...     @property
+        ...     def num_views(self):
+        ...         return 2
+        ...     def __call__(self, images, seeds):
+        ...         return [self.evaluate(images, self.view_size(0)) for _ in range(2)]
+        >>> import torch
+        >>> views = Whole().bind(size=16, mean=(0.5,) * 3, std=(0.2,) * 3)
+        >>> views(torch.zeros(4, 3, 20, 20, dtype=torch.uint8), torch.arange(4))[0].shape
+        torch.Size([4, 3, 16, 16])
     """
 
     def __init__(
@@ -94,12 +107,12 @@ class Views(ABC):
         mean, std = self._constants[images.device]
         return (images - mean).div_(std)
 
-    def show(self, view: Tensor, number: int = 0) -> Tensor:
+    def show(self, view: Tensor, index: int = 0) -> Tensor:
         """Turn a view back into a picture.
 
         Args:
             view: One view of one image `[C, H, W]`.
-            number: Which of the views it is.
+            index: Which of the views it is.
 
         Returns:
             The picture `[1 or 3, H, W]` in [0, 1].
@@ -117,6 +130,12 @@ class Recipe:
     Args:
         framing: Cuts the view out of the image.
         changes: What happens to it then, in order.
+
+    Examples:
+        >>> from metaug.datamodules import ColorJitter, GaussianBlur, RandomCrop, Recipe
+        >>> recipe = Recipe(RandomCrop((0.2, 1.0)), [ColorJitter(), GaussianBlur(probability=0.5)])
+        >>> len(recipe.changes)
+        2
     """
 
     def __init__(self, framing: Framing, changes: Sequence[Change] = ()) -> None:
@@ -159,6 +178,16 @@ class RecipeViews(Views):
         size: Edge of the views in pixels; null takes the data module's `image_size`.
         mean: Mean of every channel, on images in [0, 1]; null takes the data set's.
         std: Standard deviation of every channel; null takes the data set's.
+
+    Examples:
+        >>> import torch
+        >>> from metaug.datamodules import GaussianBlur, RandomCrop, Recipe, RecipeViews, Solarize
+        >>> crop = RandomCrop((0.08, 1.0))
+        >>> first = Recipe(crop, [GaussianBlur(probability=1.0)])  # the two views of BYOL differ
+        >>> second = Recipe(crop, [GaussianBlur(probability=0.1), Solarize(probability=0.2)])
+        >>> views = RecipeViews([first, second], size=32)
+        >>> [v.shape for v in views(torch.zeros(4, 3, 40, 40, dtype=torch.uint8), torch.arange(4))]
+        [torch.Size([4, 3, 32, 32]), torch.Size([4, 3, 32, 32])]
     """
 
     def __init__(
@@ -181,10 +210,10 @@ class RecipeViews(Views):
     def __call__(self, images: Images, seeds: Tensor) -> list[Tensor]:
         """Make the views."""
         views = []
-        for number, recipe in enumerate(self.recipes):
-            size = self.view_size(number)
+        for stream, recipe in enumerate(self.recipes):
+            size = self.view_size(stream)
             chunks = [
-                self.normalize(recipe(chunk, Draws(chunk_seeds, number), size))
+                self.normalize(recipe(chunk, Draws(chunk_seeds, stream), size))
                 for chunk, chunk_seeds in cache_chunks(images, seeds, size)
             ]
             views.append(torch.cat(chunks))

@@ -28,6 +28,14 @@ class ColorSpaceViews(Views):
         strength: Strength of a color jitter before the conversion, as in `SimCLRViews`; 0: none.
         grayscale: Part of the crops that lose their colors before the conversion.
         crop: `shared` splits one crop into the views; `own` takes a crop of its own for each view.
+
+    Examples:
+        >>> import torch
+        >>> from metaug.datamodules import ColorSpaceViews
+        >>> views = ColorSpaceViews("lab", size=32)
+        >>> images = torch.zeros(4, 3, 40, 48, dtype=torch.uint8)
+        >>> [view.shape[1] for view in views(images, seeds=torch.arange(4))]  # L, ab, Lab
+        [1, 2, 3]
     """
 
     def __init__(
@@ -61,24 +69,24 @@ class ColorSpaceViews(Views):
         return len(self.channels)
 
     def __call__(self, images: Images, seeds: Tensor) -> list[Tensor]:
-        """Make the views, `[N, number of its channels, size, size]` each."""
+        """Make the views, `[N, C, size, size]` each, with C channels of its own."""
         size = self.view_size(0)
         parts: list[list[Tensor]] = [[] for _ in self.channels]
         for chunk, chunk_seeds in cache_chunks(images, seeds, size):
-            for number, channels in enumerate(self.channels):
-                if number == 0 or self.crop == "own":
-                    crop = self.recipe(chunk, Draws(chunk_seeds, number), size)
+            for stream, channels in enumerate(self.channels):
+                if stream == 0 or self.crop == "own":
+                    crop = self.recipe(chunk, Draws(chunk_seeds, stream), size)
                     converted = self.normalize(from_rgb(crop, self.space))
-                parts[number].append(converted[:, channels])
+                parts[stream].append(converted[:, channels])
         return [torch.cat(part) for part in parts]
 
     def evaluate(self, images: Images, size: int) -> Tensor:
         """The whole image in the color space, without randomness, scaled as the views are."""
         return self.normalize(from_rgb(frame_whole(images, size), self.space))
 
-    def show(self, view: Tensor, number: int = 0) -> Tensor:
+    def show(self, view: Tensor, index: int = 0) -> Tensor:
         """Turn a view back into a picture; channels that it lacks are at their middle."""
-        channels = self.channels[number]
+        channels = self.channels[index]
         assert self.mean is not None
         assert self.std is not None
         full = torch.tensor(self.mean)[:, None, None].expand(3, *view.shape[1:]).clone()

@@ -28,6 +28,15 @@ class TransformViews(Views):
         size: Edge of the evaluation images in pixels; null takes the data module's `image_size`.
         mean: Mean of every channel for the evaluation images; null takes the data set's.
         std: Standard deviation of every channel; null takes the data set's.
+
+    Examples:
+        >>> import torch
+        >>> from metaug.datamodules import TransformViews
+        >>> from torchvision.transforms import v2
+        >>> transform = v2.Compose([v2.RandomResizedCrop(16), v2.RandomHorizontalFlip()])
+        >>> views = TransformViews(transform)
+        >>> [v.shape for v in views(torch.zeros(4, 3, 20, 20, dtype=torch.uint8), torch.arange(4))]
+        [torch.Size([4, 3, 16, 16]), torch.Size([4, 3, 16, 16])]
     """
 
     def __init__(

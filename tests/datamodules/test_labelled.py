@@ -85,7 +85,7 @@ def test_color_space_and_normalization_are_those_of_the_other_views(folder):
         torch.testing.assert_close(image, by_index[int(index)], atol=1e-5, rtol=1e-5)
 
 
-def test_mistakes_name_value_and_cure(tmp_path):
+def test_errors_name_the_value_and_how_to_fix_it(tmp_path):
     with pytest.raises(ValueError, match=r"label_fraction=10, but it must lie in \(0, 1\]"):
         LabelledDataModule(DigitsDataModule(), label_fraction=10)
     with pytest.raises(ValueError, match=r"label_fraction=0.1 and labels_per_class=5 both"):

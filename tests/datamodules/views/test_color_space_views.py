@@ -45,8 +45,11 @@ def test_views_are_the_channels_of_one_crop(images, space):
     crop = RandomCrop((0.2, 1.0))(images, Draws(seeds, 0), 16).double()
     convert = {"lab": reference.rgb2lab, "ycbcr": reference.rgb2ycbcr}[space]
     expected = torch.from_numpy(convert(crop.numpy(), channel_axis=1))
-    center, spread = (torch.tensor(each[space])[:, None, None] for each in (CENTER, HALF_RANGE))
-    torch.testing.assert_close(everything.double(), (expected - center) / spread, atol=1e-4, rtol=0)
+    center = torch.tensor(CENTER[space])[:, None, None]
+    half_range = torch.tensor(HALF_RANGE[space])[:, None, None]
+    torch.testing.assert_close(
+        everything.double(), (expected - center) / half_range, atol=1e-4, rtol=0
+    )
     assert everything.abs().max() < 1.3
 
 
@@ -62,9 +65,10 @@ def test_evaluation_gives_all_channels(images):
     )  # the data set's are for RGB
     result = views.evaluate(images, 24)
     expected = reference.rgb2lab(images.double().numpy() / 255, channel_axis=1)
-    center, spread = (torch.tensor(each["lab"])[:, None, None] for each in (CENTER, HALF_RANGE))
+    center = torch.tensor(CENTER["lab"])[:, None, None]
+    half_range = torch.tensor(HALF_RANGE["lab"])[:, None, None]
     torch.testing.assert_close(
-        result.double(), (torch.from_numpy(expected) - center) / spread, atol=1e-4, rtol=0
+        result.double(), (torch.from_numpy(expected) - center) / half_range, atol=1e-4, rtol=0
     )
 
 
