@@ -116,12 +116,11 @@ class InMemorySource:
 
 
 class SubsetSource:
-    """Some images of another source, under new indices.
+    """A part of another source's images, under new indices.
 
     Args:
         source: The other source.
         indices: Which of its images, in order.
-        targets: Their classes when they differ from the other source's.
 
     Examples:
         >>> import torch
@@ -131,12 +130,10 @@ class SubsetSource:
         [3, 1]
     """
 
-    def __init__(
-        self, source: ImageSource, indices: Sequence[int], targets: Tensor | None = None
-    ) -> None:
+    def __init__(self, source: ImageSource, indices: Sequence[int]) -> None:
         self.source = source
         self.indices = torch.as_tensor(indices, dtype=torch.int64)
-        self.targets = source.targets[self.indices] if targets is None else targets
+        self.targets = source.targets[self.indices]
         self.class_names = source.class_names
         self.uniform = source.uniform
 
