@@ -2,7 +2,7 @@
 
 from .any_dataset import DatasetDataModule
 from .cifar import CIFAR10DataModule, CIFAR100DataModule
-from .datamodule import MultiViewDataModule, Splits
+from .datamodule import MultiViewDataModule
 from .digits import DigitsDataModule
 from .image_folder import ImageFolderDataModule
 from .imagenet import ImageNet100DataModule, ImageNetDataModule
@@ -14,10 +14,12 @@ from .sources.dataset_source import DatasetSource
 from .sources.decode import UnreadableImageError, read_image
 from .sources.files import FileSource
 from .sources.image_source import ImageSource, InMemorySource, SubsetSource
+from .sources.splits import Splits
 from .stl10 import STL10DataModule
 from .tiny_imagenet import TinyImageNetDataModule
 from .transforms.color import Change, ColorJitter, Grayscale, Solarize
 from .transforms.geometry import Framing, RandomCrop, SmallMotion
+from .transforms.simclr import SimCLRChanges
 from .transforms.texture import GaussianBlur, Noise
 from .views.base import Recipe, RecipeViews, Views
 from .views.color_space_views import ColorSpaceViews
@@ -59,6 +61,7 @@ __all__ = [
     "Recipe",
     "RecipeViews",
     "STL10DataModule",
+    "SimCLRChanges",
     "SimCLRViews",
     "SmallMotion",
     "Solarize",

@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from .datamodule import MultiViewDataModule, Splits
+from .datamodule import MultiViewDataModule
 from .sources.dataset_source import DatasetSource
 from .sources.image_source import ImageSource
 from .sources.memory import hold
+from .sources.splits import Splits
 
 
 class DatasetDataModule(MultiViewDataModule):
@@ -15,14 +16,24 @@ class DatasetDataModule(MultiViewDataModule):
 
     Args:
         train: What to train on; labels are used by probes only.
-        val: Labelled images on which probes are scored while training.
-        test: Labelled images for the last score; null takes `val`.
-        bank: Labelled images for probes, if other than those of `train`.
+        val: Labeled images on which probes are scored while training.
+        test: Labeled images for the last score; null takes `val`.
+        bank: Labeled images for probes, if other than those of `train`.
         image_key: Key of the image, where items are dictionaries; null looks for the usual ones.
         label_key: Key of the label, where items are dictionaries; null looks for the usual ones.
         in_memory: True decodes all images once, resizes them to `image_size` and keeps them as
             8-bit values.
         kwargs: As for `MultiViewDataModule`.
+
+    Examples:
+        >>> import torch
+        >>> from torch.utils.data import TensorDataset
+        >>> from metaug.datamodules import DatasetDataModule
+        >>> train = TensorDataset(torch.rand(8, 3, 16, 16), torch.arange(8) % 2)
+        >>> data = DatasetDataModule(train, image_size=16, batch_size=4, num_workers=0)
+        >>> data.setup("fit")
+        >>> data.num_instances, data.num_classes, len(data.train_dataloader())
+        (8, 2, 2)
     """
 
     def __init__(
@@ -45,12 +56,12 @@ class DatasetDataModule(MultiViewDataModule):
 
     def load(self) -> Splits:
         """Wrap the data sets."""
-        found = {
+        sources = {
             name: self._source(data) for name, data in self.datasets.items() if data is not None
         }
-        val = found.get("val", found.get("test"))
-        test = found.get("test", val)
-        return Splits(train=found["train"], bank=found.get("bank"), val=val, test=test)
+        val = sources.get("val", sources.get("test"))
+        test = sources.get("test", val)
+        return Splits(train=sources["train"], bank=sources.get("bank"), val=val, test=test)
 
     def _source(self, dataset: Any) -> ImageSource:
         source = DatasetSource(

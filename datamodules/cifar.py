@@ -5,8 +5,9 @@ from typing import Any
 import torch
 from torchvision.datasets import CIFAR10, CIFAR100
 
-from .datamodule import MultiViewDataModule, Splits
+from .datamodule import MultiViewDataModule
 from .sources.image_source import InMemorySource
+from .sources.splits import Splits
 from .sources.torchvision_sets import open_or_explain
 
 
@@ -19,6 +20,12 @@ class CIFAR10DataModule(MultiViewDataModule):
         root: Folder that holds the data or receives the download.
         image_size: Edge of views and evaluation images in pixels.
         kwargs: As for `MultiViewDataModule`.
+
+    Examples:
+        >>> from metaug.datamodules import CIFAR10DataModule
+        >>> data = CIFAR10DataModule("data", batch_size=256)  # `prepare_data` downloads
+        >>> data.num_views, data.image_size
+        (2, 32)
     """
 
     data_set: type[CIFAR10] = CIFAR10
@@ -43,7 +50,7 @@ class CIFAR10DataModule(MultiViewDataModule):
             lambda download: self.data_set(self.root, train=train, download=download),
             root=self.root,
             url=self.data_set.url,
-            place=self.data_set.filename,
+            archive=self.data_set.filename,
         )
 
     def _source(self, train: bool) -> InMemorySource:
@@ -56,6 +63,11 @@ class CIFAR100DataModule(CIFAR10DataModule):
     """50,000 training and 10,000 test photos of 32 x 32 pixels in 100 classes, held in memory.
 
     Arguments as for `CIFAR10DataModule`.
+
+    Examples:
+        >>> from metaug.datamodules import CIFAR100DataModule
+        >>> CIFAR100DataModule("data", labels_per_class=5).mean
+        (0.5071, 0.4865, 0.4409)
     """
 
     data_set = CIFAR100

@@ -1,42 +1,23 @@
 """The base of all data modules: several random views for training, one clean image for probes."""
 
-import os
 import warnings
-from dataclasses import dataclass
-from typing import Any, Literal
 
 import pytorch_lightning as pl
 import torch
-import torch.distributed as dist
 from torch import Tensor
 from torch.utils.data import DataLoader
 
 from .loading.batch import ImageBatch, LabelledBatch, MultiViewBatch
-from .loading.dataset import EvaluationDataset, MultiViewDataset, keep
-from .loading.samplers import EvaluationSampler, TrainSampler
-from .loading.train_loader import TrainLoader
+from .loading.dataset import EvaluationDataset, MultiViewDataset
+from .loading.device import AugmentOn, augments_on_device, check_augment_on, make_views
+from .loading.examples import example_views
+from .loading.process import evaluation_loader, rank_and_world_size, train_loader
+from .loading.resume import EpochPosition
 from .sources.image_source import ImageSource, SubsetSource
-from .sources.label_subsets import few_per_class, split_fraction
-from .transforms.seeding import sample_seeds
+from .sources.label_subsets import few_per_class
+from .sources.splits import Splits, hold_out
 from .views.base import Views
 from .views.simclr_views import SimCLRViews
-
-
-@dataclass
-class Splits:
-    """The parts of a data set.
-
-    Attributes:
-        train: What is trained on, labelled or not.
-        bank: Labelled training images for probes; None takes the labelled ones of `train`.
-        val: Labelled images on which probes are scored while training; may be absent.
-        test: Labelled images for the last score; may be absent.
-    """
-
-    train: ImageSource
-    bank: ImageSource | None = None
-    val: ImageSource | None = None
-    test: ImageSource | None = None
 
 
 class MultiViewDataModule(pl.LightningDataModule):
@@ -54,15 +35,29 @@ class MultiViewDataModule(pl.LightningDataModule):
         eval_batch_size: Images per evaluation batch and process.
         num_workers: Processes that read and augment; null takes none for images in memory, else
             one per CPU up to 8, shared among the processes of a run. It never changes what is seen.
-        labels_per_class: Labelled images per class in the bank of the probes, chosen by `seed`;
+        labels_per_class: Labeled images per class in the bank of the probes, chosen by `seed`;
             null for all.
-        val_fraction: Part of the training images of every class to validate on; 0 validates on
-            the data set's own split.
+        val_fraction: Part of the labeled training images of every class to validate on; 0
+            validates on the data set's own split.
         augment_on: `workers` augments where the images are read; `device` sends raw images to the
             model's device and augments there, which needs images in memory. `auto` is `device` for
             images in memory when the model is on an accelerator, else `workers`. The views are the
             same either way, to rounding.
         seed: Seed of order, views, and choices of images.
+
+    Examples:
+        >>> import torch
+        >>> from metaug.datamodules import InMemorySource, MultiViewDataModule, Splits
+        >>> class Black(MultiViewDataModule):
+        ...     def load(self):
+        ...         images, target = torch.zeros(8, 3, 16, 16).byte(), torch.arange(8) % 2
+        ...         return Splits(train=InMemorySource(images, target, ["even", "odd"]))
+        >>> data = Black(image_size=16, batch_size=4, val_fraction=0.5)
+        >>> data.setup("fit")
+        >>> [view.shape for view in next(iter(data.train_dataloader())).views]
+        [torch.Size([4, 3, 16, 16]), torch.Size([4, 3, 16, 16])]
+        >>> next(iter(data.val_dataloader())).target.tolist()
+        [0, 1, 0, 1]
     """
 
     mean: tuple[float, ...] = (0.485, 0.456, 0.406)
@@ -83,7 +78,7 @@ class MultiViewDataModule(pl.LightningDataModule):
         num_workers: int | None = None,
         labels_per_class: int | None = None,
         val_fraction: float = 0.0,
-        augment_on: Literal["auto", "workers", "device"] = "auto",
+        augment_on: AugmentOn = "auto",
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -100,16 +95,8 @@ class MultiViewDataModule(pl.LightningDataModule):
             )
         if not 0.0 <= val_fraction < 1.0:
             raise ValueError(f"val_fraction={val_fraction}, but it must lie in [0, 1).")
-        if augment_on not in ("auto", "workers", "device"):
-            raise ValueError(
-                f"augment_on={augment_on!r}, but it must be 'auto', 'workers' or 'device'."
-            )
         views = self.default_views(image_size) if views is None else views
-        if augment_on == "device" and not views.in_batches:
-            raise ValueError(
-                f"augment_on='device' needs views that work on batches, but {type(views).__name__} "
-                "works on one image at a time: set augment_on to 'workers'."
-            )
+        check_augment_on(augment_on, views)
         gray = image_channels == 1
         self.views = views.bind(
             size=image_size,
@@ -123,10 +110,10 @@ class MultiViewDataModule(pl.LightningDataModule):
         self.num_workers = num_workers
         self.labels_per_class = labels_per_class
         self.val_fraction = val_fraction
-        self.augment_on = augment_on
+        self.augment_on: AugmentOn = augment_on
         self.seed = seed
         self._splits: Splits | None = None
-        self._resumed = False
+        self._position = EpochPosition()
 
     def default_views(self, image_size: int) -> Views:
         """The recipe of this data set: SimCLR's, up to 64 pixels that for small images."""
@@ -138,26 +125,20 @@ class MultiViewDataModule(pl.LightningDataModule):
         """Open the data set; called once in every process."""
         raise NotImplementedError(f"{type(self).__name__} must say in `load` what its data are.")
 
-    # ---------------------------------------------------------------------------------- what it is
-
     @property
     def splits(self) -> Splits:
         """The parts of the data set, opened on first use."""
         if self._splits is None:
             splits = self.load()
             if self.val_fraction > 0:
-                if not (splits.train.targets >= 0).any():
-                    raise ValueError(
-                        f"val_fraction={self.val_fraction} would hold out training images for "
-                        "probes, but none of them has a label. Set it to 0."
-                    )
-                kept, held_out = split_fraction(
-                    splits.train.targets, self.val_fraction, seed=self.seed
-                )
-                whole = splits.train
-                splits.train, splits.val = SubsetSource(whole, kept), SubsetSource(whole, held_out)
+                splits = hold_out(splits, self.val_fraction, seed=self.seed)
             self._splits = splits
         return self._splits
+
+    @property
+    def train_batch_size(self) -> int:
+        """Training images per batch and process."""
+        return self.batch_size
 
     @property
     def num_views(self) -> int:
@@ -171,23 +152,18 @@ class MultiViewDataModule(pl.LightningDataModule):
 
     @property
     def class_names(self) -> list[str]:
-        """Name of every class; empty when nothing is labelled."""
-        bank = self.splits.bank or self.splits.train
-        return bank.class_names
+        """Name of every class; empty when nothing is labeled."""
+        return self.splits.label_source.class_names
 
     @property
     def num_classes(self) -> int:
-        """Classes; 0 when nothing is labelled."""
+        """Classes; 0 when nothing is labeled."""
         return len(self.class_names)
 
     @property
     def skipped_images(self) -> list[str]:
         """Names of the images that were found unreadable so far (`on_error: skip`)."""
-        names = []
-        for split in (self.splits.train, self.splits.bank, self.splits.val, self.splits.test):
-            if split is not None and split.unreadable is not None:
-                names += [split.name(i) for i in split.unreadable.nonzero()[:, 0].tolist()]
-        return list(dict.fromkeys(names))
+        return self.splits.unreadable_names()
 
     def setup(self, stage: str | None = None) -> None:
         """Open the data set."""
@@ -202,8 +178,6 @@ class MultiViewDataModule(pl.LightningDataModule):
         more = f"\n  and {len(skipped) - 20} more" if len(skipped) > 20 else ""
         warnings.warn(f"Skipped {len(skipped)} unreadable image(s):{listed}{more}", stacklevel=2)
 
-    # ------------------------------------------------------------------------------------- loaders
-
     def train_dataloader(self) -> DataLoader:
         """Batches of random views (`MultiViewBatch`), in a new order every epoch.
 
@@ -211,26 +185,13 @@ class MultiViewDataModule(pl.LightningDataModule):
         `on_after_batch_transfer` makes the views.
         """
         source = self.splits.train
-        dataset = MultiViewDataset(
-            source, self.views, seed=self.seed, raw=self._augments_on_device()
-        )
-        rank, world_size = self._place()
-        sampler = TrainSampler(
-            dataset,
-            batch_size=self.batch_size,
-            seed=self.seed,
-            rank=rank,
-            world_size=world_size,
-        )
-        workers = self._workers(source)
-        return TrainLoader(
-            dataset,
-            batch_size=self.batch_size,
-            sampler=sampler,
-            drop_last=True,
-            position=self._position_after_resume,
-            persistent_workers=workers > 0,
-            **self._loader_arguments(workers),
+        raw = augments_on_device(self.augment_on, source, self.views, self.trainer)
+        return train_loader(
+            MultiViewDataset(source, self.views, seed=self.seed, raw=raw),
+            batch_size=self.train_batch_size,
+            num_workers=self.num_workers,
+            trainer=self.trainer,
+            position=lambda: self._position.batches_to_skip(self.trainer),
         )
 
     def val_dataloader(self) -> DataLoader | list[DataLoader]:
@@ -246,159 +207,63 @@ class MultiViewDataModule(pl.LightningDataModule):
         return self.evaluation_loader(self.splits.test or self.splits.val or self.splits.train)
 
     def bank_dataloader(self) -> DataLoader | list[DataLoader]:
-        """Clean labelled training images (`LabelledBatch`), `labels_per_class` of each class.
+        """Clean labeled training images (`LabelledBatch`), `labels_per_class` of each class.
 
         The reported index is that of the image among the training images. An empty list if nothing
-        is labelled.
+        is labeled.
         """
-        source = self.splits.bank or self.splits.train
-        index = (source.targets >= 0).nonzero()[:, 0]
-        if self.labels_per_class is not None:
-            index = torch.tensor(
-                few_per_class(source.targets, self.labels_per_class, seed=self.seed),
-                dtype=torch.int64,
-            )
-        if len(index) == 0:
+        source = self.splits.label_source
+        if self.labels_per_class is None:
+            chosen = (source.targets >= 0).nonzero()[:, 0].tolist()
+        else:
+            chosen = few_per_class(source.targets, self.labels_per_class, seed=self.seed)
+        if not chosen:
             return []
-        return self.evaluation_loader(SubsetSource(source, index.tolist()), index=index)
+        return self.evaluation_loader(SubsetSource(source, chosen), index=torch.tensor(chosen))
 
     def evaluation_loader(self, source: ImageSource, *, index: Tensor | None = None) -> DataLoader:
         """A loader over clean images, each exactly once over all processes.
 
         Args:
             source: The images.
-            index: Index to report for every image `[N]`; default: its place in the source.
+            index: Index to report for every image `[N]`; default: its index in the source.
         """
-        dataset = EvaluationDataset(source, self.views, self.image_size, index=index)
-        rank, world_size = self._place()
-        return DataLoader(
-            dataset,
+        return evaluation_loader(
+            EvaluationDataset(source, self.views, self.image_size, index=index),
             batch_size=self.eval_batch_size,
-            sampler=EvaluationSampler(dataset, rank=rank, world_size=world_size),
-            **self._loader_arguments(self._workers(source)),
+            num_workers=self.num_workers,
+            trainer=self.trainer,
+            seed=self.seed,
         )
 
     def example_views(self, count: int) -> tuple[list[Tensor], list[list[Tensor]]]:
-        """Training images and their views in epoch 0, as pictures.
+        """Evenly spaced training images and their views in epoch 0, as pictures.
 
         Args:
-            count: How many images, spread over the training set.
+            count: How many images.
 
         Returns:
             The images `[C, size, size]` in [0, 1], and for each the list of its views.
         """
-        source = self.splits.train
-        count = min(count, len(source))
-        index = torch.arange(count) * len(source) // max(count, 1)
-        images = source.read(index.tolist())
-        batch = self.views(images, sample_seeds(self.seed, 0, index))
-        clean = EvaluationDataset(source, self.views, self.image_size)
-        originals = [clean.picture(i) for i in index.tolist()]
-        pictures = [
-            [self.views.show(view[i], number) for number, view in enumerate(batch)]
-            for i in range(count)
-        ]
-        return originals, pictures
-
-    def _augments_on_device(self) -> bool:
-        uniform = self.splits.train.uniform
-        if self.augment_on == "auto":
-            device = "cpu" if self.trainer is None else self.trainer.strategy.root_device.type
-            return device != "cpu" and uniform and self.views.in_batches
-        if self.augment_on == "device" and not uniform:
-            raise ValueError(
-                "augment_on='device' needs images of one size in memory: set in_memory to true, or "
-                "augment_on to 'workers'."
-            )
-        return self.augment_on == "device"
+        return example_views(
+            self.splits.train, self.views, count, size=self.image_size, seed=self.seed
+        )
 
     def _optional_loader(self, source: ImageSource | None) -> DataLoader | list[DataLoader]:
-        if source is None or len(source) == 0:
-            # Lightning doubts that this is meant
-            warnings.filterwarnings("ignore", message="Total length of `list` across ranks is zero")
-            return []
-        return self.evaluation_loader(source)
-
-    def _loader_arguments(self, workers: int) -> dict[str, Any]:
-        return {
-            "num_workers": workers,
-            "collate_fn": keep,
-            "pin_memory": torch.cuda.is_available(),
-            # a generator of its own, so that loaders leave the global random state alone
-            "generator": torch.Generator().manual_seed(self.seed),
-        }
-
-    def _workers(self, source: ImageSource) -> int:
-        if self.num_workers is not None:
-            workers = self.num_workers
-        elif source.uniform:
-            workers = 0
-        else:
-            cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 4
-            processes = 1 if self.trainer is None else self.trainer.num_devices
-            workers = min(8, max(1, cpus // processes))
-        if workers < 2 and source.uniform:
-            # Lightning asks for more workers; images in memory need none
-            warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-        return workers
-
-    def _place(self) -> tuple[int, int]:
-        """Number of this process, and of processes."""
-        if self.trainer is not None:
-            return self.trainer.global_rank, self.trainer.world_size
-        if dist.is_available() and dist.is_initialized():
-            return dist.get_rank(), dist.get_world_size()
-        return 0, 1
-
-    # --------------------------------------------------------------------------- on the device
+        return self.evaluation_loader(source) if source else []
 
     def on_after_batch_transfer(
         self, batch: ImageBatch | MultiViewBatch | LabelledBatch, dataloader_idx: int
     ) -> MultiViewBatch | LabelledBatch:
         """Make the views of raw images (`augment_on: device`); other batches stay as they are."""
-        if isinstance(batch, ImageBatch):
-            with torch.no_grad():
-                views = self.views(batch.image, batch.seed)
-            return MultiViewBatch(views, batch.target, batch.index)
-        return batch
-
-    # -------------------------------------------------------------------------------- resuming
-
-    def _batches_done(self) -> int:
-        """Batches of the current epoch that are done."""
-        if self.trainer is None:
-            return 0
-        return self.trainer.fit_loop.epoch_loop.batch_progress.current.ready
-
-    def _position_after_resume(self) -> int:
-        """Batches to skip: those done, in the first epoch after a resume; else none."""
-        resumed, self._resumed = self._resumed, False
-        return self._batches_done() if resumed else 0
+        return make_views(batch, self.views) if isinstance(batch, ImageBatch) else batch
 
     def state_dict(self) -> dict[str, int]:
-        """Seed and position, for the checkpoint."""
-        epoch = 0 if self.trainer is None else self.trainer.current_epoch
-        return {
-            "seed": self.seed,
-            "epoch": epoch,
-            "batches": self._batches_done(),
-            "global_batch_size": self.batch_size * self._place()[1],
-        }
+        """What the order of images depends on, for the checkpoint."""
+        _, world_size = rank_and_world_size(self.trainer)
+        return {"seed": self.seed, "global_batch_size": self.train_batch_size * world_size}
 
     def load_state_dict(self, state_dict: dict[str, int]) -> None:
-        """Go on at the position that Lightning's loop restores; check that the order is the same.
-
-        Lightning hands the state of loaders on too, but only if they are made after it is read: a
-        module that counts its steps in `configure_optimizers` has them made before.
-        """
-        if self.trainer is None or not self.trainer.state.fn == "fit":
-            return
-        self._resumed = True
-        now = {"seed": self.seed, "global_batch_size": self.batch_size * self._place()[1]}
-        for name, value in now.items():
-            if state_dict.get(name, value) != value:
-                warnings.warn(
-                    f"The checkpoint was made with {name}={state_dict[name]}, this run has "
-                    f"{name}={value}: the order of images starts anew instead of going on.",
-                    stacklevel=2,
-                )
+        """Go on where Lightning's loop does; warn if the order of images is another."""
+        if self.trainer is not None and self.trainer.state.fn == "fit":
+            self._position.restore(state_dict, self.state_dict())

@@ -6,9 +6,10 @@ import torch
 from sklearn.datasets import load_digits
 from torch.nn.functional import interpolate
 
-from .datamodule import MultiViewDataModule, Splits
+from .datamodule import MultiViewDataModule
 from .sources.image_source import InMemorySource, SubsetSource
 from .sources.label_subsets import split_fraction
+from .sources.splits import Splits
 from .views.base import Views
 from .views.digit_views import DigitViews
 
@@ -22,6 +23,16 @@ class DigitsDataModule(MultiViewDataModule):
         views: Makes the random views; null takes `DigitViews`.
         image_size: Edge of views and evaluation images in pixels; the digits are enlarged to it.
         kwargs: As for `MultiViewDataModule`.
+
+    Examples:
+        >>> from metaug.datamodules import DigitsDataModule
+        >>> data = DigitsDataModule(batch_size=128)
+        >>> data.setup("fit")
+        >>> batch = next(iter(data.train_dataloader()))
+        >>> [view.shape for view in batch.views]
+        [torch.Size([128, 1, 16, 16]), torch.Size([128, 1, 16, 16])]
+        >>> data.num_instances, data.num_classes
+        (1438, 10)
     """
 
     gray_mean = 0.305

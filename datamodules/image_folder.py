@@ -3,11 +3,14 @@
 from pathlib import Path
 from typing import Any
 
-from .datamodule import MultiViewDataModule, Splits
+from .datamodule import MultiViewDataModule
 from .sources.files import FileSource, OnError
 from .sources.folders import ImageList, list_images, read_class_list
 from .sources.image_source import ImageSource
 from .sources.memory import InMemory, hold_files
+from .sources.splits import Splits, hold_out
+
+DEFAULT_VAL_FRACTION = 0.1  # where there are labels but nothing to validate on
 
 
 class ImageFolderDataModule(MultiViewDataModule):
@@ -27,6 +30,20 @@ class ImageFolderDataModule(MultiViewDataModule):
         on_error: `raise` stops at an unreadable image and names it; `skip` goes on without it and
             lists them at the end.
         kwargs: As for `MultiViewDataModule`.
+
+    Examples:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from PIL import Image
+        >>> from metaug.datamodules import ImageFolderDataModule
+        >>> with tempfile.TemporaryDirectory() as root:
+        ...     for name in ("cat/1.png", "cat/2.png", "dog/1.png", "dog/2.png"):
+        ...         (Path(root) / name).parent.mkdir(exist_ok=True)
+        ...         Image.new("RGB", (20, 16)).save(Path(root) / name)
+        ...     data = ImageFolderDataModule(root, image_size=16, batch_size=4, val_fraction=0.0)
+        ...     data.setup("fit")
+        >>> data.class_names, data.num_instances
+        (['cat', 'dog'], 4)
     """
 
     def __init__(
@@ -44,7 +61,7 @@ class ImageFolderDataModule(MultiViewDataModule):
         self.class_list = class_list
         self.in_memory: InMemory = in_memory
         self.on_error: OnError = on_error
-        self._choose_fraction = val_fraction is None
+        self._may_hold_out = val_fraction is None
 
     def load(self) -> Splits:
         """List the files, and decode them where they are to be held in memory."""
@@ -54,16 +71,15 @@ class ImageFolderDataModule(MultiViewDataModule):
         only = None if self.class_list is None else read_class_list(self.class_list)
         train_folder = root / "train" if (root / "train").is_dir() else root
         train = list_images(train_folder, only=only)
-        splits = Splits(train=self.source(train))
-        if train_folder != root:
-            for name in ("val", "test"):
-                if (root / name).is_dir():
-                    found = list_images(root / name, train.class_names, only=only)
-                    setattr(splits, name, self.source(found))
-        splits.val = splits.val or splits.test
-        splits.test = splits.test or splits.val
-        if self._choose_fraction and splits.val is None and train.class_names:
-            self.val_fraction = 0.1
+        held_out = {
+            name: self.source(list_images(root / name, train.class_names, only=only))
+            for name in ("val", "test")
+            if train_folder != root and (root / name).is_dir()
+        }
+        val, test = held_out.get("val"), held_out.get("test")
+        splits = Splits(train=self.source(train), val=val or test, test=test or val)
+        if self._may_hold_out and splits.val is None and train.class_names:
+            return hold_out(splits, DEFAULT_VAL_FRACTION, seed=self.seed)
         return splits
 
     def explain_missing(self) -> str:
@@ -72,12 +88,12 @@ class ImageFolderDataModule(MultiViewDataModule):
             f"The folder {self.root} does not exist. Set data.init_args.root to a folder of images."
         )
 
-    def source(self, found: ImageList) -> ImageSource:
+    def source(self, images: ImageList) -> ImageSource:
         """Open the files of a split."""
         files = FileSource(
-            found.paths,
-            found.targets,
-            found.class_names,
+            images.paths,
+            images.targets,
+            images.class_names,
             channels=self.image_channels,
             on_error=self.on_error,
         )

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from .datamodule import Splits
 from .image_folder import ImageFolderDataModule
 from .sources.memory import InMemory
+from .sources.splits import Splits
 
 
 class ImageNetDataModule(ImageFolderDataModule):
@@ -18,6 +18,12 @@ class ImageNetDataModule(ImageFolderDataModule):
         in_memory: Decode all images once, resize them to `image_size` and keep them as 8-bit
             values (150 KB each at 224 pixels).
         kwargs: As for `ImageFolderDataModule`.
+
+    Examples:
+        >>> from metaug.datamodules import ImageNetDataModule
+        >>> data = ImageNetDataModule("data/imagenet", batch_size=256)  # opened by `setup`
+        >>> data.image_size, data.num_views
+        (224, 2)
     """
 
     def __init__(self, root: str, *, in_memory: InMemory = False, **kwargs: Any) -> None:
@@ -50,6 +56,11 @@ class ImageNet100DataModule(ImageNetDataModule):
         root: Folder with `train/` and `val/`, of these classes or of all.
         class_list: Text file with the name of a class folder per line, to choose others.
         kwargs: As for `ImageFolderDataModule`.
+
+    Examples:
+        >>> from metaug.datamodules import ImageNet100DataModule
+        >>> ImageNet100DataModule("data/imagenet", batch_size=256).class_list
+        'imagenet100'
     """
 
     def __init__(self, root: str, *, class_list: str = "imagenet100", **kwargs: Any) -> None:

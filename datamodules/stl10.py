@@ -5,15 +5,16 @@ from typing import Any, Literal
 import torch
 from torchvision.datasets import STL10
 
-from .datamodule import MultiViewDataModule, Splits
+from .datamodule import MultiViewDataModule
 from .sources.image_source import InMemorySource
+from .sources.splits import Splits
 from .sources.torchvision_sets import open_or_explain
 
 
 class STL10DataModule(MultiViewDataModule):
-    """100,000 unlabelled photos of 96 x 96 pixels to train on; 5,000 and 8,000 labelled for probes.
+    """100,000 unlabeled photos of 96 x 96 pixels to train on; 5,000 and 8,000 labeled for probes.
 
-    The bank of the probes is the labelled training split, validation and test the test split. All
+    The bank of the probes is the labeled training split, validation and test the test split. All
     are held in memory (2.8 GB per process).
 
     Args:
@@ -21,6 +22,12 @@ class STL10DataModule(MultiViewDataModule):
         train_split: What to train on, without its labels.
         image_size: Edge of views and evaluation images in pixels.
         kwargs: As for `MultiViewDataModule`.
+
+    Examples:
+        >>> from metaug.datamodules import STL10DataModule
+        >>> data = STL10DataModule("data", batch_size=256)  # `prepare_data` downloads
+        >>> data.train_split, data.image_size
+        ('unlabeled', 96)
     """
 
     mean = (0.4467, 0.4398, 0.4066)
@@ -53,7 +60,7 @@ class STL10DataModule(MultiViewDataModule):
             lambda download: STL10(self.root, split=split, download=download),
             root=self.root,
             url=STL10.url,
-            place=STL10.filename,
+            archive=STL10.filename,
         )
 
     def _source(self, split: str) -> InMemorySource:

@@ -6,9 +6,9 @@ from typing import Any
 import torch
 from torchvision.datasets.utils import check_integrity, download_and_extract_archive
 
-from .datamodule import Splits
 from .image_folder import ImageFolderDataModule
 from .sources.folders import ImageList, list_images
+from .sources.splits import Splits
 
 
 class TinyImageNetDataModule(ImageFolderDataModule):
@@ -20,6 +20,12 @@ class TinyImageNetDataModule(ImageFolderDataModule):
         root: Folder that holds `tiny-imagenet-200` or receives the download.
         image_size: Edge of views and evaluation images in pixels.
         kwargs: As for `ImageFolderDataModule`.
+
+    Examples:
+        >>> from metaug.datamodules import TinyImageNetDataModule
+        >>> data = TinyImageNetDataModule("data", batch_size=256)  # `prepare_data` downloads
+        >>> data.folder.name, data.image_size
+        ('tiny-imagenet-200', 64)
     """
 
     url = "http://cs231n.stanford.edu/tiny-imagenet-200.zip"
@@ -61,10 +67,10 @@ class TinyImageNetDataModule(ImageFolderDataModule):
         lines = (self.folder / "val" / "val_annotations.txt").read_text().splitlines()
         pairs = sorted(line.split("\t")[:2] for line in lines if line.strip())
         folder = self.folder / "val" / "images"
-        number = {name: place for place, name in enumerate(train.class_names)}
+        label_of = {name: label for label, name in enumerate(train.class_names)}
         val = ImageList(
             [folder / name for name, _ in pairs],
-            torch.tensor([number[wnid] for _, wnid in pairs]),
+            torch.tensor([label_of[wnid] for _, wnid in pairs]),
             train.class_names,
         )
         held_out = self.source(val)

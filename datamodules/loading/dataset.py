@@ -11,17 +11,17 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from ..sources.image_source import UNLABELLED, ImageSource
-from ..transforms.geometry import Images, frame_whole
+from ..sources.image_source import UNLABELED, ImageSource
+from ..transforms.geometry import Images
 from ..transforms.seeding import sample_seeds
 from ..views.base import Views
 from .batch import ImageBatch, LabelledBatch, MultiViewBatch
-from .samplers import AGAIN, ViewKey
+from .samplers import PADDING_INDEX, ViewKey
 
 Key = ViewKey | tuple[int, int] | int
 
 
-def keep(batch: Any) -> Any:
+def identity_collate(batch: Any) -> Any:
     """Leave a batch as it is: the `collate_fn` of data sets that are read a batch at a time."""
     return batch
 
@@ -41,12 +41,12 @@ def read_or_replace(source: ImageSource, index: Tensor) -> tuple[Images, Tensor]
     if unreadable is None or not unreadable[index].any():
         return images, index
     index = index.clone()
-    for place in unreadable[index].nonzero()[:, 0].tolist():
-        while unreadable[index[place]]:
+    for row in unreadable[index].nonzero()[:, 0].tolist():
+        while unreadable[index[row]]:
             if unreadable.all():
                 raise ValueError(f"None of the {len(source)} images can be read.")
-            index[place] = (index[place] + 1) % len(source)
-            images[place] = source.read([int(index[place])])[0]
+            index[row] = (index[row] + 1) % len(source)
+            images[row] = source.read([int(index[row])])[0]
             unreadable = source.unreadable
             assert unreadable is not None
     return images, index
@@ -63,6 +63,15 @@ class MultiViewDataset(Dataset):
         seed: Seed of the views.
         raw: Give the images untouched, with their seeds, for views that are made on the device;
             they must be of one size.
+
+    Examples:
+        >>> import torch
+        >>> from metaug.datamodules import InMemorySource, MultiViewDataset, SimCLRViews
+        >>> source = InMemorySource(torch.zeros(4, 3, 8, 8, dtype=torch.uint8))
+        >>> dataset = MultiViewDataset(source, SimCLRViews(size=8), seed=1)
+        >>> batch = dataset.__getitems__([(0, 2), (0, 3)])  # images 2 and 3 in epoch 0
+        >>> batch.views[0].shape, batch.index.tolist()
+        (torch.Size([2, 3, 8, 8]), [2, 3])
     """
 
     def __init__(
@@ -99,8 +108,8 @@ class MultiViewDataset(Dataset):
 
     def __getitem__(self, key: Key) -> tuple[list[Tensor], Tensor, Tensor]:
         """The views, the target and the index of one image."""
-        epoch, wanted = (0, key) if isinstance(key, int) else key
-        images, index = read_or_replace(self.source, torch.tensor([wanted]))
+        epoch, position = (0, key) if isinstance(key, int) else key
+        images, index = read_or_replace(self.source, torch.tensor([position]))
         views = self.views(images, sample_seeds(self.seed, epoch, index))
         return [view[0] for view in views], self.source.targets[index[0]], index[0]
 
@@ -112,7 +121,16 @@ class EvaluationDataset(Dataset):
         source: Raw images.
         views: Whose evaluation transform to use.
         size: Edge of the images in pixels.
-        index: Index to report for every image `[N]`; default: its place in the source.
+        index: Index to report for every image `[N]`; default: its index in the source.
+
+    Examples:
+        >>> import torch
+        >>> from metaug.datamodules import EvaluationDataset, InMemorySource, SimCLRViews
+        >>> source = InMemorySource(torch.zeros(4, 3, 8, 8, dtype=torch.uint8), torch.arange(4))
+        >>> dataset = EvaluationDataset(source, SimCLRViews(), size=16)
+        >>> image, target, index = dataset[2]
+        >>> image.shape, int(target), int(index)
+        (torch.Size([3, 16, 16]), 2, 2)
     """
 
     def __init__(
@@ -127,12 +145,12 @@ class EvaluationDataset(Dataset):
         return len(self.source)
 
     def __getitems__(self, indices: Sequence[int]) -> LabelledBatch:
-        """A batch, without the images that cannot be read; `AGAIN` is image 0 without a label."""
+        """A batch, without unreadable images; `PADDING_INDEX` is image 0 without a label."""
         keys = torch.tensor(indices, dtype=torch.int64)
-        again = keys == AGAIN
-        index = keys.masked_fill(again, 0)
+        padding = keys == PADDING_INDEX
+        index = keys.masked_fill(padding, 0)
         images = self.views.evaluate(self.source.read(index.tolist()), self.size)
-        target = self.source.targets[index].masked_fill(again, UNLABELLED)
+        target = self.source.targets[index].masked_fill(padding, UNLABELED)
         unreadable = self.source.unreadable
         if unreadable is not None and unreadable[index].any():
             good = ~unreadable[index]
@@ -143,7 +161,3 @@ class EvaluationDataset(Dataset):
         """One image, its target and its index."""
         batch = self.__getitems__([index])
         return LabelledBatch(batch.image[0], batch.target[0], batch.index[0])
-
-    def picture(self, index: int) -> Tensor:
-        """An image `[C, H, W]` in [0, 1], as a person would look at it."""
-        return frame_whole(self.source.read([index]), self.size)[0]

@@ -34,6 +34,16 @@ class TrainSampler(DistributedSampler):
 
     Raises:
         ValueError: If the batches of all processes together are larger than the data set.
+
+    Examples:
+        >>> from metaug.datamodules import TrainSampler
+        >>> one = [key.index for key in TrainSampler(range(9), batch_size=4)]
+        >>> ranks = [
+        ...     [key.index for key in TrainSampler(range(9), batch_size=2, rank=rank, world_size=2)]
+        ...     for rank in (0, 1)
+        ... ]
+        >>> (one[0::2], one[1::2]) == tuple(ranks)
+        True
     """
 
     def __init__(
@@ -73,19 +83,25 @@ class TrainSampler(DistributedSampler):
                 yield ViewKey(epoch, index)
 
 
-AGAIN = -1  # asks an evaluation set for its first image once more, without its label
+PADDING_INDEX = -1  # asks an evaluation set for its first image without its label
 
 
 class EvaluationSampler(DistributedSampler):
     """Every image once, in order, shared out over the processes without padding or repeats.
 
-    The shards may differ by one image in length. A process for which none is left gets `AGAIN`, the
-    first image without its label: without a batch it would leave the others waiting.
+    The shards may differ by one image in length. A process for which none is left gets
+    `PADDING_INDEX`, the first image without its label: without a batch it would leave the others
+    waiting.
 
     Args:
         dataset: The data set.
         rank: Number of this process.
         world_size: Number of processes.
+
+    Examples:
+        >>> from metaug.datamodules import EvaluationSampler
+        >>> [list(EvaluationSampler(range(5), rank=rank, world_size=2)) for rank in (0, 1)]
+        [[0, 2, 4], [1, 3]]
     """
 
     def __init__(self, dataset: Sized, *, rank: int = 0, world_size: int = 1) -> None:
@@ -97,7 +113,7 @@ class EvaluationSampler(DistributedSampler):
         )
         self.indices = list(range(rank, len(dataset), world_size))
         if len(dataset) and not self.indices:
-            self.indices = [AGAIN]
+            self.indices = [PADDING_INDEX]
 
     def __len__(self) -> int:
         return len(self.indices)

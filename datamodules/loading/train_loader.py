@@ -16,7 +16,7 @@ class TrainLoader(DataLoader):
 
     Args:
         args: As for `DataLoader`.
-        position: Number of batches of the epoch to skip, asked when the first batch is wanted.
+        position: Number of batches of the epoch to skip, asked when the first batch is read.
         kwargs: As for `DataLoader`.
     """
 

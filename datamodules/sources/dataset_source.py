@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.utils.data import Subset
 
 from .decode import to_8_bit
-from .image_source import UNLABELLED
+from .image_source import UNLABELED
 
 _IMAGE_KEYS = ("image", "img", "pixel_values", "x")
 _LABEL_KEYS = ("label", "labels", "target", "fine_label", "y")
@@ -29,6 +29,14 @@ class DatasetSource:
         labels: Class of every item `[N]`; null asks the data set (`targets`, `labels`, a column),
             and if it has none, reads it once from end to end.
         channels: 3 for RGB, 1 for gray.
+
+    Examples:
+        >>> import numpy as np
+        >>> from metaug.datamodules import DatasetSource
+        >>> items = [{"img": np.zeros((6, 8, 3), dtype=np.uint8), "label": 1}]
+        >>> source = DatasetSource(items)
+        >>> source.read([0])[0].shape, source.targets.tolist()
+        (torch.Size([3, 6, 8]), [1])
     """
 
     uniform = False
@@ -47,10 +55,10 @@ class DatasetSource:
         self.image_key = image_key
         self.label_key = label_key
         self.channels = channels
-        found = labels if labels is not None else self._labels(dataset)
-        if found is None:
-            found = [self._label_of(dataset[index]) for index in range(len(dataset))]
-        self.targets = torch.as_tensor(np.asarray(found)).to(torch.int64)
+        targets = labels if labels is not None else self._labels(dataset)
+        if targets is None:
+            targets = [self._label_of(dataset[index]) for index in range(len(dataset))]
+        self.targets = torch.as_tensor(np.asarray(targets)).to(torch.int64)
         self.class_names = self._class_names()
 
     def __len__(self) -> int:
@@ -85,21 +93,21 @@ class DatasetSource:
             label = None if key is None else item[key]
         else:
             label = item[1] if isinstance(item, tuple | list) and len(item) > 1 else None
-        return UNLABELLED if label is None else int(label)
+        return UNLABELED if label is None else int(label)
 
     def _labels(self, dataset: Any) -> Any:
         """Labels of a data set that tells them at once, else None."""
         if isinstance(dataset, Subset):
-            whole = self._labels(dataset.dataset)
-            return None if whole is None else np.asarray(whole)[np.asarray(dataset.indices)]
+            labels = self._labels(dataset.dataset)
+            return None if labels is None else np.asarray(labels)[np.asarray(dataset.indices)]
         columns = getattr(dataset, "column_names", None)
         if columns is not None:
             key = self._key(dict.fromkeys(columns), self.label_key, _LABEL_KEYS)
-            return [UNLABELLED] * len(dataset) if key is None else list(dataset[key])
+            return [UNLABELED] * len(dataset) if key is None else list(dataset[key])
         for name in ("targets", "labels"):
-            found = getattr(dataset, name, None)
-            if found is not None and len(found) == len(dataset):
-                return found
+            labels = getattr(dataset, name, None)
+            if labels is not None and len(labels) == len(dataset):
+                return labels
         return None
 
     def _class_names(self) -> list[str]:
@@ -135,7 +143,7 @@ class DatasetSource:
         if not image.is_floating_point() or image.min() < -1e-3 or image.max() > 1 + 1e-3:
             raise ValueError(
                 f"{self.name(index)} has the type {image.dtype} and values from {image.min()} to "
-                f"{image.max()}. Tensors must be uint8, or floats in [0, 1]: leave normalisation "
+                f"{image.max()}. Tensors must be uint8, or floats in [0, 1]: leave normalization "
                 "to the data module."
             )
         return (image * 255).round().clamp(0, 255).to(torch.uint8)

@@ -11,7 +11,18 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".ppm", ".pgm", ".tif", ".t
 
 
 class UnreadableImageError(OSError):
-    """An image file that cannot be decoded."""
+    """An image file that cannot be decoded.
+
+    Examples:
+        >>> import tempfile
+        >>> from metaug.datamodules import UnreadableImageError, read_image
+        >>> with tempfile.NamedTemporaryFile(suffix=".png") as file:
+        ...     try:
+        ...         read_image(file.name)
+        ...     except UnreadableImageError as error:
+        ...         print(str(error).startswith(f"Cannot read the image {file.name}"))
+        True
+    """
 
 
 def read_image(path: str | Path, channels: int = 3) -> Tensor:
@@ -30,6 +41,15 @@ def read_image(path: str | Path, channels: int = 3) -> Tensor:
     Raises:
         UnreadableImageError: If the file is truncated, corrupt, not an image, or so large (over 179
             million pixels) that it may be meant to exhaust the memory.
+
+    Examples:
+        >>> import tempfile
+        >>> from PIL import Image
+        >>> from metaug.datamodules import read_image
+        >>> with tempfile.NamedTemporaryFile(suffix=".png") as file:
+        ...     Image.new("L", (8, 6)).save(file.name)
+        ...     read_image(file.name).shape
+        torch.Size([3, 6, 8])
     """
     try:
         with Image.open(path) as file:

@@ -9,7 +9,7 @@ from PIL import Image
 from torch import Tensor
 
 from .decode import UnreadableImageError, read_image
-from .image_source import UNLABELLED
+from .image_source import UNLABELED
 
 OnError = Literal["raise", "skip"]
 
@@ -23,6 +23,18 @@ class FileSource:
         class_names: Name of every class.
         channels: 3 for RGB, 1 for gray.
         on_error: `raise` stops at an unreadable image and names it; `skip` goes on without it.
+
+    Examples:
+        >>> import tempfile
+        >>> from PIL import Image
+        >>> from metaug.datamodules import FileSource
+        >>> with tempfile.NamedTemporaryFile(suffix=".png") as file:
+        ...     Image.new("RGB", (8, 6)).save(file.name)
+        ...     source = FileSource([file.name, "missing.png"], on_error="skip")
+        ...     [image.shape for image in source.read([0, 1])]
+        [torch.Size([3, 6, 8]), torch.Size([3, 1, 1])]
+        >>> source.unreadable.tolist()
+        [False, True]
     """
 
     uniform = False
@@ -40,7 +52,7 @@ class FileSource:
             raise ValueError(f"on_error={on_error!r}, but it must be 'raise' or 'skip'.")
         self.paths = [str(path) for path in paths]
         if targets is None:
-            targets = torch.full((len(self.paths),), UNLABELLED)
+            targets = torch.full((len(self.paths),), UNLABELED)
         self.targets = targets.to(torch.int64)
         self.class_names = list(class_names)
         self.channels = channels
@@ -70,7 +82,7 @@ class FileSource:
         return self.paths[index]
 
     def one_size(self, probes: int = 64) -> tuple[int, int] | None:
-        """Height and width when all of some files, spread over the source, have the same."""
+        """Height and width if evenly spaced files have the same; None if they differ."""
         step = max(1, len(self) // probes)
         sizes = set()
         for path in self.paths[::step]:

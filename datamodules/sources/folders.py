@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from .decode import SUFFIXES
-from .image_source import UNLABELLED
+from .image_source import UNLABELED
 
 
 @dataclass
@@ -55,19 +55,19 @@ def list_images(
                 f"first {missing[:3]}. Each class needs a sub-folder of its name."
             )
         names = sorted(only)
-    below = {name: found for name in names if (found := _images_below(folder / name))}
+    by_class = {name: files for name in names if (files := _images_below(folder / name))}
     if class_names is None:
-        class_names = list(below)
-    elif unknown := sorted(set(below) - set(class_names)):
+        class_names = list(by_class)
+    elif unknown := sorted(set(by_class) - set(class_names)):
         raise ValueError(
             f"{folder} has the classes {unknown[:5]}, which the training images lack. The folders "
             "of both splits must have the same names."
         )
     paths = [] if only is not None else [child for child in children if _is_image(child)]
-    labels = [UNLABELLED] * len(paths)
-    for name, found in below.items():
-        paths += found
-        labels += [class_names.index(name)] * len(found)
+    labels = [UNLABELED] * len(paths)
+    for name, files in by_class.items():
+        paths += files
+        labels += [class_names.index(name)] * len(files)
     if not paths:
         raise FileNotFoundError(
             f"There are no images in {folder} (looked for {', '.join(SUFFIXES)}, also in "

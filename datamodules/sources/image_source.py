@@ -9,7 +9,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-UNLABELLED = -1
+UNLABELED = -1
 
 
 class ImageSource(Protocol):
@@ -17,10 +17,25 @@ class ImageSource(Protocol):
 
     Attributes:
         targets: Class of every image `[N]`, int64; -1 where there is no label.
-        class_names: Name of every class; empty when nothing is labelled.
+        class_names: Name of every class; empty when nothing is labeled.
         uniform: Whether all images have one size, so that `read` gives one tensor.
         unreadable: Which images turned out to be unreadable `[N]`, bool; `read` gives something
             black in their place. None when reading stops at the first of them.
+
+    Examples:
+        >>> import torch
+        >>> class Gray:  # any class with these names is a source
+        ...     targets, class_names = torch.tensor([-1, -1]), []
+        ...     uniform, unreadable = True, None
+        ...     def __len__(self):
+        ...         return 2
+        ...     def read(self, indices):
+        ...         return torch.full((len(indices), 3, 8, 8), 127, dtype=torch.uint8)
+        ...     def name(self, index):
+        ...         return f"gray {index}"
+        >>> from metaug.datamodules import SubsetSource
+        >>> SubsetSource(Gray(), [1]).name(0)
+        'gray 1'
     """
 
     targets: Tensor
@@ -54,6 +69,14 @@ class InMemorySource:
         class_names: Name of every class.
         names: How to call every image in a message.
         unreadable: Which images are missing `[N]`, bool.
+
+    Examples:
+        >>> import torch
+        >>> from metaug.datamodules import InMemorySource
+        >>> images = torch.zeros(4, 3, 8, 8, dtype=torch.uint8)
+        >>> source = InMemorySource(images, torch.tensor([0, 1, 0, 1]), ["cat", "dog"])
+        >>> source.read([0, 3]).shape
+        torch.Size([2, 3, 8, 8])
     """
 
     uniform = True
@@ -74,7 +97,7 @@ class InMemorySource:
             )
         self.images = images
         if targets is None:
-            targets = torch.full((len(images),), UNLABELLED)
+            targets = torch.full((len(images),), UNLABELED)
         self.targets = targets.to(torch.int64)
         self.class_names = list(class_names)
         self.names = names
@@ -93,28 +116,32 @@ class InMemorySource:
 
 
 class SubsetSource:
-    """Some images of another source, under new indices.
+    """A part of another source's images, under new indices.
 
     Args:
         source: The other source.
         indices: Which of its images, in order.
-        targets: Their classes when they differ from the other source's.
+
+    Examples:
+        >>> import torch
+        >>> from metaug.datamodules import InMemorySource, SubsetSource
+        >>> source = InMemorySource(torch.zeros(4, 3, 8, 8, dtype=torch.uint8), torch.arange(4))
+        >>> SubsetSource(source, [3, 1]).targets.tolist()
+        [3, 1]
     """
 
-    def __init__(
-        self, source: ImageSource, indices: Sequence[int], targets: Tensor | None = None
-    ) -> None:
+    def __init__(self, source: ImageSource, indices: Sequence[int]) -> None:
         self.source = source
         self.indices = torch.as_tensor(indices, dtype=torch.int64)
-        self.targets = source.targets[self.indices] if targets is None else targets
+        self.targets = source.targets[self.indices]
         self.class_names = source.class_names
         self.uniform = source.uniform
 
     @property
     def unreadable(self) -> Tensor | None:
         """Which images turned out to be unreadable."""
-        found = self.source.unreadable
-        return None if found is None else found[self.indices]
+        unreadable = self.source.unreadable
+        return None if unreadable is None else unreadable[self.indices]
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -128,7 +155,7 @@ class SubsetSource:
         return self.source.name(int(self.indices[index]))
 
 
-def labelled(source: ImageSource) -> ImageSource:
+def labeled(source: ImageSource) -> ImageSource:
     """The images of a source that have a label."""
-    known = (source.targets != UNLABELLED).nonzero()[:, 0]
+    known = (source.targets != UNLABELED).nonzero()[:, 0]
     return source if len(known) == len(source) else SubsetSource(source, known.tolist())

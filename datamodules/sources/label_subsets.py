@@ -1,4 +1,6 @@
-"""Choosing images by class: few labels, and held-out fractions."""
+"""Choosing images by class: few labels, a fraction of the labels, and held-out fractions."""
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -16,14 +18,22 @@ def few_per_class(targets: Tensor, per_class: int, *, seed: int = 0) -> list[int
         Indices in ascending order.
     """
     if per_class < 1:
-        raise ValueError(f"labels_per_class={per_class}, but at least 1 is needed (null for all).")
-    generator = torch.Generator().manual_seed(seed)
-    chosen = []
-    for label in targets[targets >= 0].unique():
-        members = (targets == label).nonzero()[:, 0]
-        order = torch.randperm(len(members), generator=generator)
-        chosen.append(members[order[:per_class]])
-    return torch.cat(chosen).sort().values.tolist() if chosen else []
+        raise ValueError(f"labels_per_class={per_class}, but it must be 1 or more (null for all).")
+    return _choose(targets, _classes(targets), lambda members: per_class, seed)
+
+
+def fraction_per_class(targets: Tensor, fraction: float, *, seed: int = 0) -> list[int]:
+    """Choose the same fraction of every class, at least one image of each.
+
+    Args:
+        targets: Class of every image `[N]`; images without a label (-1) are never chosen.
+        fraction: Part of every class, in (0, 1].
+        seed: Seed of the choice; a smaller fraction gives a subset of a larger one.
+
+    Returns:
+        Indices in ascending order.
+    """
+    return _choose(targets, _classes(targets), lambda n: max(1, round(fraction * n)), seed)
 
 
 def split_fraction(
@@ -41,10 +51,22 @@ def split_fraction(
     """
     if not 0.0 < fraction < 1.0:
         raise ValueError(f"val_fraction={fraction}, but it must lie between 0 and 1.")
+    chosen = _choose(targets, targets.unique(), lambda n: round(fraction * n), seed)
+    kept = torch.ones(len(targets), dtype=torch.bool)
+    kept[chosen] = False
+    return kept.nonzero()[:, 0].tolist(), chosen
+
+
+def _classes(targets: Tensor) -> Tensor:
+    return targets[targets >= 0].unique()
+
+
+def _choose(targets: Tensor, labels: Tensor, count: Callable[[int], int], seed: int) -> list[int]:
+    """Of each of these labels the first `count(members)` in a random order, ascending."""
     generator = torch.Generator().manual_seed(seed)
-    held_out = torch.zeros(len(targets), dtype=torch.bool)
-    for label in targets.unique():
+    chosen = [torch.empty(0, dtype=torch.int64)]
+    for label in labels:
         members = (targets == label).nonzero()[:, 0]
         order = torch.randperm(len(members), generator=generator)
-        held_out[members[order[: round(fraction * len(members))]]] = True
-    return (~held_out).nonzero()[:, 0].tolist(), held_out.nonzero()[:, 0].tolist()
+        chosen.append(members[order[: count(len(members))]])
+    return torch.cat(chosen).sort().values.tolist()

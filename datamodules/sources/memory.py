@@ -70,7 +70,8 @@ def hold_files(files: FileSource, in_memory: InMemory, size: int) -> ImageSource
         raise ValueError(f"in_memory={in_memory!r}, but it must be true, false or 'auto'.")
     if in_memory is True:
         return hold(files, size, threads=4) or files
-    if in_memory == "auto" and (found := files.one_size()):
-        if len(files) * files.channels * found[0] * found[1] <= LIMIT:
+    if in_memory == "auto" and (size_of_all := files.one_size()):
+        height, width = size_of_all
+        if len(files) * files.channels * height * width <= LIMIT:
             return hold(files, threads=4) or files
     return files

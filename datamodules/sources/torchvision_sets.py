@@ -6,14 +6,14 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def open_or_explain(open_set: Callable[[bool], T], *, root: str, url: str, place: str) -> T:
+def open_or_explain(open_set: Callable[[bool], T], *, root: str, url: str, archive: str) -> T:
     """Open a data set; download it if it is missing.
 
     Args:
         open_set: Opens the data set; its argument says whether to download.
         root: Folder that holds the data.
         url: Where the archive comes from.
-        place: Where to put it by hand, inside `root`.
+        archive: Name of the file to put into `root` by hand.
 
     Raises:
         FileNotFoundError: If it is missing and cannot be downloaded.
@@ -27,6 +27,6 @@ def open_or_explain(open_set: Callable[[bool], T], *, root: str, url: str, place
     except (OSError, RuntimeError) as error:
         raise FileNotFoundError(
             f"The data set is not in {root!r} and the download failed ({error}). Download {url} "
-            f"where there is internet and put it at {root}/{place}; it is checked and unpacked "
+            f"where there is internet and put it at {root}/{archive}; it is checked and unpacked "
             "from there."
         ) from error

@@ -1,1 +1,4 @@
-"""Random changes of a batch of images: geometry, color, texture, each image by its own seed."""
+"""Random changes of a batch of images, each by its own seed: geometry, color, texture.
+
+Knows nothing but tensors; `views` and `sources` may import it, and data modules for their types.
+"""

@@ -1,4 +1,10 @@
-"""Random changes of colour, for a batch at once, each image by its own parameters."""
+"""Random changes of color, for a batch at once, each image by its own parameters.
+
+Kornia's brightness, contrast and saturation take 1.4, 1.5 and 1.5 times as long as these at 32
+pixels and 1.9, 1.6 and 2.5 times at 224 (2026-11-26, 2 cores with AVX2, one thread; `python -m
+benchmarks.data.kornia`). Its brightness is bit for bit this one; its contrast and saturation differ
+by up to 1e-4, since they weigh red by 0.299 where torchvision and these do by 0.2989.
+"""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -10,7 +16,18 @@ from .seeding import Draws, on_cpu
 
 
 class Change(ABC):
-    """A random change of float images `[N, C, H, W]` in [0, 1]."""
+    """A random change of float images `[N, C, H, W]` in [0, 1].
+
+    Examples:
+        >>> import torch
+        >>> from metaug.datamodules import Change, RandomCrop, Recipe, RecipeViews
+        >>> class Invert(Change):
+        ...     def __call__(self, images, draws):
+        ...         return torch.where(draws.chance(0.5)[:, None, None, None], 1 - images, images)
+        >>> views = RecipeViews([Recipe(RandomCrop(), [Invert()])] * 2, size=16)
+        >>> views(torch.zeros(4, 3, 16, 16, dtype=torch.uint8), torch.arange(4))[0].shape
+        torch.Size([4, 3, 16, 16])
+    """
 
     @abstractmethod
     def __call__(self, images: Tensor, draws: Draws) -> Tensor:
@@ -20,7 +37,7 @@ class Change(ABC):
 def apply_to(
     images: Tensor, chosen: Tensor, change: Callable[..., Tensor], *parameters: Tensor
 ) -> Tensor:
-    """Change some images of a batch.
+    """Change the chosen images of a batch.
 
     Args:
         images: Images `[N, C, H, W]`.
@@ -70,7 +87,7 @@ def contrast(images: Tensor, factor: Tensor) -> Tensor:
 
 
 def saturation(images: Tensor, factor: Tensor) -> Tensor:
-    """Stretch colours away from gray by a factor `[N]`."""
+    """Stretch colors away from gray by a factor `[N]`."""
     if images.shape[1] == 1:
         return images
     gray = to_gray(images).mul_(column(1 - factor))
@@ -78,9 +95,10 @@ def saturation(images: Tensor, factor: Tensor) -> Tensor:
 
 
 def hue(images: Tensor, shift: Tensor) -> Tensor:
-    """Turn the hue by a shift `[N]` in turns (0.5 is the opposite colour), keeping V and S."""
+    """Turn the hue by a shift `[N]` in turns (0.5 is the opposite color), keeping V and S."""
     if images.shape[1] == 1:
         return images
+    # V (`top`) and chroma C = max - min of the channels: `[N, H, W]`
     red, green, blue = images.unbind(1)
     top = torch.maximum(red, green)
     torch.maximum(top, blue, out=top)
@@ -88,7 +106,8 @@ def hue(images: Tensor, shift: Tensor) -> Tensor:
     torch.minimum(chroma, blue, out=chroma)
     torch.sub(top, chroma, out=chroma)
     scale = chroma.clamp(min=1e-8).reciprocal_()
-    # which channel is the largest, by arithmetic: `torch.where` takes ten times as long on a CPU
+    # the hue in sixths of a turn: 0 + (G - B) / C where red is the largest, 2 + (B - R) / C where
+    # green is, else 4 + (R - G) / C; by arithmetic: `torch.where` takes ten times as long on a CPU
     not_red = (top - red).mul_(1e30).clamp_(max=1)
     not_green = (top - green).mul_(1e30).clamp_(max=1)
     sixth = (green - blue).mul_(scale)
@@ -97,15 +116,16 @@ def hue(images: Tensor, shift: Tensor) -> Tensor:
     if_green.addcmul_(not_green, if_blue.sub_(if_green))
     sixth.addcmul_(not_red, if_green.sub_(sixth))
     sixth.add_(shift[:, None, None] * 6.0)
+    # back to RGB: a channel falls short of V by C * clamp(2 - d, 0, 1), where d is the distance on
+    # the circle of 6 from the hue to the channel's complement (cyan 3, magenta 5, yellow 1)
     turned = torch.empty_like(images)
-    away, whole = if_green, if_blue  # no new memory: fresh pages cost more than the arithmetic
+    shortfall, turns = if_green, if_blue  # reused: new memory costs more than the arithmetic
     for channel, offset in enumerate((3.0, 1.0, -1.0)):
-        # each channel falls short of V by a trapezoid of period 6 in the hue
-        torch.add(sixth, offset, out=away)
-        torch.mul(away, 1 / 6, out=whole).round_()
-        away.sub_(whole, alpha=6.0).abs_()
-        away.neg_().add_(2.0).clamp_(0, 1).mul_(chroma)
-        torch.sub(top, away, out=turned[:, channel])
+        torch.add(sixth, offset, out=shortfall)
+        torch.mul(shortfall, 1 / 6, out=turns).round_()
+        shortfall.sub_(turns, alpha=6.0).abs_()
+        shortfall.neg_().add_(2.0).clamp_(0, 1).mul_(chroma)
+        torch.sub(top, shortfall, out=turned[:, channel])
     return turned
 
 
@@ -118,6 +138,14 @@ class ColorJitter(Change):
         saturation: Factor within 1 ± this.
         hue: Shift within ± this, in turns, at most 0.5.
         probability: Part of the images that is changed.
+
+    Examples:
+        >>> import torch
+        >>> from metaug.datamodules import ColorJitter
+        >>> from metaug.datamodules.transforms.seeding import Draws
+        >>> change = ColorJitter(hue=0.2)
+        >>> change(torch.rand(4, 3, 8, 8), Draws(torch.arange(4))).shape
+        torch.Size([4, 3, 8, 8])
     """
 
     def __init__(
@@ -154,10 +182,18 @@ class ColorJitter(Change):
 
 
 class Grayscale(Change):
-    """Colours taken away.
+    """Colors taken away.
 
     Args:
         probability: Part of the images that is changed.
+
+    Examples:
+        >>> import torch
+        >>> from metaug.datamodules import Grayscale
+        >>> from metaug.datamodules.transforms.seeding import Draws
+        >>> change = Grayscale(0.2)
+        >>> change(torch.rand(4, 3, 8, 8), Draws(torch.arange(4))).shape
+        torch.Size([4, 3, 8, 8])
     """
 
     def __init__(self, probability: float = 0.2) -> None:
@@ -166,7 +202,7 @@ class Grayscale(Change):
     def __call__(self, images: Tensor, draws: Draws) -> Tensor:
         """Change the images."""
         chosen = draws.chance(self.probability)
-        return apply_to(images, chosen, lambda some: to_gray(some).expand_as(some))
+        return apply_to(images, chosen, lambda rows: to_gray(rows).expand_as(rows))
 
 
 class Solarize(Change):
@@ -175,6 +211,14 @@ class Solarize(Change):
     Args:
         threshold: Pixels at or above this are inverted, in [0, 1].
         probability: Part of the images that is changed.
+
+    Examples:
+        >>> import torch
+        >>> from metaug.datamodules import Solarize
+        >>> from metaug.datamodules.transforms.seeding import Draws
+        >>> change = Solarize(threshold=0.5, probability=0.2)
+        >>> change(torch.rand(4, 3, 8, 8), Draws(torch.arange(4))).shape
+        torch.Size([4, 3, 8, 8])
     """
 
     def __init__(self, threshold: float = 0.5, probability: float = 0.2) -> None:
@@ -185,5 +229,5 @@ class Solarize(Change):
         """Change the images."""
         chosen = draws.chance(self.probability)
         return apply_to(
-            images, chosen, lambda some: torch.where(some >= self.threshold, 1.0 - some, some)
+            images, chosen, lambda rows: torch.where(rows >= self.threshold, 1.0 - rows, rows)
         )

@@ -1,4 +1,4 @@
-"""Colour spaces that part lightness from colour: Lab and YCbCr, as scikit-image defines them."""
+"""Color spaces that part lightness from color: Lab and YCbCr, as scikit-image defines them."""
 
 from typing import Literal
 
@@ -8,13 +8,13 @@ from torch import Tensor
 
 ColorSpace = Literal["lab", "ycbcr"]
 
-# Middle and half width of every channel's range: the normalisation of CMC (Tian et al., ECCV 2020),
+# Middle and half width of every channel's range: the normalization of CMC (Tian et al., ECCV 2020),
 # which the paper's code shares.
 CENTER: dict[str, tuple[float, float, float]] = {
     "lab": (50.0, (98.233 - 86.183) / 2, (94.478 - 107.857) / 2),
     "ycbcr": (116.151, 121.080, 132.342),
 }
-SPREAD: dict[str, tuple[float, float, float]] = {
+HALF_RANGE: dict[str, tuple[float, float, float]] = {
     "lab": (50.0, (98.233 + 86.183) / 2, (94.478 + 107.857) / 2),
     "ycbcr": (109.500, 111.855, 111.964),
 }
@@ -25,10 +25,10 @@ _YCBCR_OFFSET = (16.0, 128.0, 128.0)
 
 
 def from_rgb(images: Tensor, space: ColorSpace) -> Tensor:
-    """Convert RGB images `[N, 3, H, W]` in [0, 1] to a colour space, in its usual units."""
+    """Convert RGB images `[N, 3, H, W]` in [0, 1] to a color space, in its usual units."""
     if images.shape[1] != 3:
         raise ValueError(
-            f"A colour space needs images with 3 channels, but these have {images.shape[1]}. "
+            f"A color space needs images with 3 channels, but these have {images.shape[1]}. "
             "Set image_channels: 3."
         )
     if space == "lab":
@@ -39,7 +39,7 @@ def from_rgb(images: Tensor, space: ColorSpace) -> Tensor:
 
 
 def to_rgb(images: Tensor, space: ColorSpace) -> Tensor:
-    """Convert images `[N, 3, H, W]` in a colour space back to RGB in [0, 1]."""
+    """Convert images `[N, 3, H, W]` in a color space back to RGB in [0, 1]."""
     if space == "lab":
         return lab_to_rgb(images).clamp(0, 1)
     inverse = torch.linalg.inv(torch.tensor(_YCBCR, dtype=torch.float64)).to(images)

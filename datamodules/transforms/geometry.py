@@ -18,7 +18,17 @@ LARGEST_IN_BATCHES = 64  # on a CPU larger images are cropped faster one by one
 
 
 class Framing(ABC):
-    """Cuts a view of fixed size out of raw images."""
+    """Cuts a view of fixed size out of raw images.
+
+    Examples:
+        >>> from metaug.datamodules import Framing, Recipe, RecipeViews
+        >>> from metaug.datamodules.transforms.geometry import frame_whole
+        >>> class Whole(Framing):
+        ...     def __call__(self, images, draws, size):
+        ...         return frame_whole(images, size)
+        >>> RecipeViews([Recipe(Whole())] * 2).num_views
+        2
+    """
 
     @abstractmethod
     def __call__(self, images: Images, draws: Draws, size: int) -> Tensor:
@@ -33,13 +43,21 @@ def to_unit(images: Tensor) -> Tensor:
 class RandomCrop(Framing):
     """A random part of the image, resized; mirrored half of the time.
 
-    The area, shape and place of the crop follow torchvision's `RandomResizedCrop`. Images of one
+    The area, ratio and position of the crop follow torchvision's `RandomResizedCrop`. Images of one
     size are cropped together; on the CPU large ones, and images of different sizes, one by one.
 
     Args:
         scale: Smallest and largest part of the image's area.
         ratio: Smallest and largest width / height.
         flip: Probability of a mirror image (0 for digits, text and the like).
+
+    Examples:
+        >>> import torch
+        >>> from metaug.datamodules import RandomCrop
+        >>> from metaug.datamodules.transforms.seeding import Draws
+        >>> images = [torch.zeros(3, 20, 30).byte(), torch.zeros(3, 9, 9).byte()]
+        >>> RandomCrop(scale=(0.08, 1.0))(images, Draws(torch.arange(2)), 16).shape
+        torch.Size([2, 3, 16, 16])
     """
 
     def __init__(
@@ -60,23 +78,27 @@ class RandomCrop(Framing):
 
     def boxes(self, height: Tensor, width: Tensor, draws: Draws) -> Tensor:
         """Boxes (top, left, height, width) `[N, 4]`, whole pixels, of images of these sizes."""
+        # ten attempts at an area and a ratio (width / height) each: `[N, 10]`
         low, high = self.scale
         u = draws.uniforms(2 * _ATTEMPTS)
         area = (u[:, :_ATTEMPTS] * (high - low) + low) * (height * width)[:, None]
         log_low, log_high = math.log(self.ratio[0]), math.log(self.ratio[1])
-        shape = torch.exp(u[:, _ATTEMPTS:] * (log_high - log_low) + log_low)
-        w = torch.sqrt(area * shape).round()
-        h = torch.sqrt(area / shape).round()
+        ratio = torch.exp(u[:, _ATTEMPTS:] * (log_high - log_low) + log_low)
+        w = torch.sqrt(area * ratio).round()
+        h = torch.sqrt(area / ratio).round()
+        # the first box that fits into its image: `[N]`
         fits = (w >= 1) & (h >= 1) & (w <= width[:, None]) & (h <= height[:, None])
         first = fits.to(torch.uint8).argmax(dim=1, keepdim=True)
         w, h = w.gather(1, first)[:, 0], h.gather(1, first)[:, 0]
         any_fits = fits.any(dim=1)
-        widest = torch.minimum(width, (height * self.ratio[1]).round())
-        tallest = torch.minimum(height, (width / self.ratio[0]).round())
+        # where none fits, the largest box of the nearest allowed ratio
+        widest = torch.minimum(width, (height * self.ratio[1]).round().clamp(min=1))
+        tallest = torch.minimum(height, (width / self.ratio[0]).round().clamp(min=1))
         w, h = torch.where(any_fits, w, widest), torch.where(any_fits, h, tallest)
-        place = draws.uniforms(2)
-        top = torch.where(any_fits, (place[:, 0] * (height - h + 1)).floor(), (height - h) // 2)
-        left = torch.where(any_fits, (place[:, 1] * (width - w + 1)).floor(), (width - w) // 2)
+        # a fitting box lies anywhere in the image, the other one in its middle
+        down, right = draws.uniforms(2).unbind(1)
+        top = torch.where(any_fits, (down * (height - h + 1)).floor(), (height - h) // 2)
+        left = torch.where(any_fits, (right * (width - w + 1)).floor(), (width - w) // 2)
         return torch.stack([top, left, h, w], dim=1)
 
     def __call__(self, images: Images, draws: Draws, size: int) -> Tensor:
@@ -94,6 +116,7 @@ class RandomCrop(Framing):
         if isinstance(images, Tensor) and (
             not on_cpu(images) or images.shape[2] <= LARGEST_IN_BATCHES
         ):
+            # crops larger than the view are sampled `finer` times as finely and averaged
             tall, wide = images.shape[2:]
             largest = math.sqrt(self.scale[1] * tall * wide * max(self.ratio[1], 1 / self.ratio[0]))
             finer = max(1, round(min(largest, max(tall, wide)) / size))
@@ -121,10 +144,12 @@ def resample(images: Tensor, boxes: Tensor, mirrored: Tensor, size: int) -> Tens
     """
     height, width = images.shape[2:]
     top, left, h, w = (value[:, None] for value in boxes.unbind(1))
+    # where the middles of the result's pixels lie in the image, in pixels: `[N, size]`
     steps = (torch.arange(size, device=images.device, dtype=torch.float32) + 0.5) / size
     y = torch.minimum((steps * h - 0.5).clamp_(min=0), h - 1) + top
     x = torch.minimum((steps * w - 0.5).clamp_(min=0), w - 1) + left
     x = torch.where(mirrored[:, None], x.flip(1), x)
+    # in `grid_sample`'s units, where the image's edges are -1 and 1: `[N, size, size, 2]`
     y = (2 * y + 1) / height - 1
     x = (2 * x + 1) / width - 1
     grid = torch.stack(
@@ -142,6 +167,14 @@ class SmallMotion(Framing):
         scale: Smallest and largest magnification.
         shear: Largest shear to either side, in degrees.
         flip: Probability of a mirror image.
+
+    Examples:
+        >>> import torch
+        >>> from metaug.datamodules import SmallMotion
+        >>> from metaug.datamodules.transforms.seeding import Draws
+        >>> images = [torch.zeros(3, 20, 30).byte(), torch.zeros(3, 9, 9).byte()]
+        >>> SmallMotion(degrees=15)(images, Draws(torch.arange(2)), 16).shape
+        torch.Size([2, 3, 16, 16])
     """
 
     def __init__(
@@ -163,6 +196,7 @@ class SmallMotion(Framing):
     def __call__(self, images: Images, draws: Draws, size: int) -> Tensor:
         """Frame uint8 images into float ones `[N, C, size, size]` in [0, 1]."""
         framed = frame_whole(images, size)
+        # parameters `[N]`; the grid maps the view back to the image, so zoom is inverted
         angle = draws.uniform(-self.degrees, self.degrees) * (math.pi / 180)
         shear = draws.uniform(-self.shear, self.shear) * (math.pi / 180)
         zoom = 1.0 / draws.uniform(*self.scale)

@@ -24,7 +24,8 @@ def _wrap(value: int) -> int:
 
 
 def mix(value: Tensor) -> Tensor:
-    """Scramble int64 values (the finaliser of splitmix64, Steele et al., OOPSLA 2014)."""
+    """Scramble int64 values (the finalizer of splitmix64, Steele et al., OOPSLA 2014)."""
+    # int64 products wrap modulo 2^64; shifts fill with zeros, as of unsigned integers
     value = (value ^ _shift_right(value, 30)) * _MIX_1
     value = (value ^ _shift_right(value, 27)) * _MIX_2
     return value ^ _shift_right(value, 31)
@@ -60,8 +61,8 @@ class Draws:
     """
 
     def __init__(self, seeds: Tensor, stream: int = 0) -> None:
-        self._state = mix(seeds + _wrap((stream + 1) * _GOLDEN))
-        self._count = 0
+        self._state = mix(seeds + _wrap((stream + 1) * _GOLDEN))  # [N]
+        self._count = 0  # numbers drawn so far, the same for every image
 
     def __len__(self) -> int:
         return len(self._state)
@@ -79,8 +80,8 @@ class Draws:
         """Uniform numbers in `[0, 1)`, `[N, count]` float32."""
         steps = torch.arange(self._count + 1, self._count + count + 1, device=self.device)
         self._count += count
-        bits = mix(self._state[:, None] + steps * _GOLDEN)
-        return _shift_right(bits, 40).to(torch.float32) * _UNIT
+        bits = mix(self._state[:, None] + steps * _GOLDEN)  # [N, count], 64 random bits each
+        return _shift_right(bits, 40).to(torch.float32) * _UNIT  # the upper 24 as float32 holds
 
     def normals(self, count: int) -> Tensor:
         """Standard normal numbers, `[N, count]` float32."""

@@ -1,4 +1,10 @@
-"""Random blur and noise, for a batch at once, each image by its own parameters."""
+"""Random blur and noise, for a batch at once, each image by its own parameters.
+
+Kornia's Gaussian blur takes 1.0 to 1.1 times as long as this one (2026-11-26, 2 cores with AVX2,
+one thread; `python -m benchmarks.data.kornia`), but has one kernel size for all images, where this
+one ends at 3 sigma of each: its results differ by up to 5e-4, and it refuses images that are
+smaller than half its kernel.
+"""
 
 import math
 
@@ -16,6 +22,14 @@ class GaussianBlur(Change):
     Args:
         sigma: Smallest and largest standard deviation, in pixels.
         probability: Part of the images that is changed.
+
+    Examples:
+        >>> import torch
+        >>> from metaug.datamodules import GaussianBlur
+        >>> from metaug.datamodules.transforms.seeding import Draws
+        >>> change = GaussianBlur(sigma=(0.1, 2.0))
+        >>> change(torch.rand(4, 3, 8, 8), Draws(torch.arange(4))).shape
+        torch.Size([4, 3, 8, 8])
     """
 
     def __init__(self, sigma: tuple[float, float] = (0.1, 2.0), probability: float = 0.5) -> None:
@@ -28,7 +42,7 @@ class GaussianBlur(Change):
         """Change the images."""
         chosen = draws.chance(self.probability)
         sigma = draws.uniform(*self.sigma)
-        return apply_to(images, chosen, lambda some, s: blur(some, s, self.sigma[1]), sigma)
+        return apply_to(images, chosen, lambda rows, s: blur(rows, s, self.sigma[1]), sigma)
 
 
 def blur(images: Tensor, sigma: Tensor, largest: float) -> Tensor:
@@ -42,16 +56,20 @@ def blur(images: Tensor, sigma: Tensor, largest: float) -> Tensor:
     Returns:
         Images `[N, C, H, W]`.
     """
+    # taps on one side of every image `[N]`, and of the whole batch
     reaches = (3 * sigma).ceil().clamp_(1, min(images.shape[2:]) - 1)
     bound = int(reaches.max()) if on_cpu(images) else math.ceil(3 * largest)
     reach = max(1, min(bound, min(images.shape[2:]) - 1))
+    # weights of the taps 0, 1, ... to either side, 0 beyond an image's own reach: `[N, reach + 1]`
     offsets = torch.arange(reach + 1, device=images.device, dtype=torch.float32)
     weights = torch.exp(-0.5 * (offsets / sigma[:, None]).square())
     weights = torch.where(offsets <= reaches[:, None], weights, 0.0)
+    # summed tap by tap, so that an image's sum does not depend on the reach of its batch
     total = weights[:, 0].clone()
     for step in range(1, reach + 1):
         total.add_(weights[:, step], alpha=2.0)
     weights = weights / total[:, None]
+    # columns, then rows: both neighbors at a distance share a weight
     for dim in (2, 3):
         padding = (0, 0, reach, reach) if dim == 2 else (reach, reach, 0, 0)
         padded = F.pad(images, padding, mode="reflect")
@@ -71,6 +89,14 @@ class Noise(Change):
     Args:
         strength: Its standard deviation, on images in [0, 1].
         probability: Part of the images that is changed.
+
+    Examples:
+        >>> import torch
+        >>> from metaug.datamodules import Noise
+        >>> from metaug.datamodules.transforms.seeding import Draws
+        >>> change = Noise(0.1)
+        >>> change(torch.rand(4, 3, 8, 8), Draws(torch.arange(4))).shape
+        torch.Size([4, 3, 8, 8])
     """
 
     def __init__(self, strength: float = 0.1, probability: float = 1.0) -> None:
@@ -81,4 +107,4 @@ class Noise(Change):
         """Change the images."""
         chosen = draws.chance(self.probability)
         noise = draws.normals(images[0].numel()).view_as(images).mul_(self.strength)
-        return apply_to(images, chosen, lambda some, n: (some + n).clamp_(0, 1), noise)
+        return apply_to(images, chosen, lambda rows, n: (rows + n).clamp_(0, 1), noise)

@@ -11,7 +11,7 @@ from ..transforms.color import Change
 from ..transforms.geometry import Framing, Images, frame_whole
 from ..transforms.seeding import Draws, on_cpu
 
-_CHUNK = 1 << 19  # numbers in a piece of a batch that stays in a CPU's cache
+_CHUNK = 1 << 19  # numbers in a part of a batch that stays in a CPU's cache
 
 
 class Views(ABC):
@@ -21,6 +21,19 @@ class Views(ABC):
         size: Edge of the views in pixels; null takes the data module's `image_size`.
         mean: Mean of every channel, on images in [0, 1]; null takes the data set's.
         std: Standard deviation of every channel; null takes the data set's.
+
+    Examples:
+        >>> from metaug.datamodules import Views
+        >>> class Whole(Views):
+        ...     @property
+        ...     def num_views(self):
+        ...         return 2
+        ...     def __call__(self, images, seeds):
+        ...         return [self.evaluate(images, self.view_size(0)) for _ in range(2)]
+        >>> import torch
+        >>> views = Whole().bind(size=16, mean=(0.5,) * 3, std=(0.2,) * 3)
+        >>> views(torch.zeros(4, 3, 20, 20, dtype=torch.uint8), torch.arange(4))[0].shape
+        torch.Size([4, 3, 16, 16])
     """
 
     def __init__(
@@ -53,6 +66,12 @@ class Views(ABC):
         bound.std = std if self.std is None else self.std
         bound._constants = {}
         return bound
+
+    def view_size(self, view: int) -> int:
+        """Edge of a view in pixels."""
+        if self.size is None:
+            raise ValueError("size is not set; pass it, or use the views in a data module.")
+        return self.size
 
     @abstractmethod
     def __call__(self, images: Images, seeds: Tensor) -> list[Tensor]:
@@ -88,12 +107,12 @@ class Views(ABC):
         mean, std = self._constants[images.device]
         return (images - mean).div_(std)
 
-    def show(self, view: Tensor, number: int = 0) -> Tensor:
+    def show(self, view: Tensor, index: int = 0) -> Tensor:
         """Turn a view back into a picture.
 
         Args:
             view: One view of one image `[C, H, W]`.
-            number: Which of the views it is.
+            index: Which of the views it is.
 
         Returns:
             The picture `[1 or 3, H, W]` in [0, 1].
@@ -111,6 +130,12 @@ class Recipe:
     Args:
         framing: Cuts the view out of the image.
         changes: What happens to it then, in order.
+
+    Examples:
+        >>> from metaug.datamodules import ColorJitter, GaussianBlur, RandomCrop, Recipe
+        >>> recipe = Recipe(RandomCrop((0.2, 1.0)), [ColorJitter(), GaussianBlur(probability=0.5)])
+        >>> len(recipe.changes)
+        2
     """
 
     def __init__(self, framing: Framing, changes: Sequence[Change] = ()) -> None:
@@ -135,8 +160,8 @@ def check_num_views(num_views: int) -> int:
     return num_views
 
 
-def pieces(images: Images, seeds: Tensor, size: int) -> Iterator[tuple[Images, Tensor]]:
-    """Cut a batch into pieces that fit a CPU's cache; on a device it stays whole."""
+def cache_chunks(images: Images, seeds: Tensor, size: int) -> Iterator[tuple[Images, Tensor]]:
+    """Cut a batch into chunks whose views fit a CPU's cache; on a device it stays whole."""
     if len(images) == 0 or not on_cpu(seeds):
         yield images, seeds
         return
@@ -153,6 +178,16 @@ class RecipeViews(Views):
         size: Edge of the views in pixels; null takes the data module's `image_size`.
         mean: Mean of every channel, on images in [0, 1]; null takes the data set's.
         std: Standard deviation of every channel; null takes the data set's.
+
+    Examples:
+        >>> import torch
+        >>> from metaug.datamodules import GaussianBlur, RandomCrop, Recipe, RecipeViews, Solarize
+        >>> crop = RandomCrop((0.08, 1.0))
+        >>> first = Recipe(crop, [GaussianBlur(probability=1.0)])  # the two views of BYOL differ
+        >>> second = Recipe(crop, [GaussianBlur(probability=0.1), Solarize(probability=0.2)])
+        >>> views = RecipeViews([first, second], size=32)
+        >>> [v.shape for v in views(torch.zeros(4, 3, 40, 40, dtype=torch.uint8), torch.arange(4))]
+        [torch.Size([4, 3, 32, 32]), torch.Size([4, 3, 32, 32])]
     """
 
     def __init__(
@@ -172,23 +207,14 @@ class RecipeViews(Views):
         """Number of views of an image."""
         return len(self.recipes)
 
-    def view_size(self, view: int) -> int:
-        """Edge of a view."""
-        if self.size is None:
-            raise ValueError("size is not set; pass it, or use the views in a data module.")
-        return self.size
-
     def __call__(self, images: Images, seeds: Tensor) -> list[Tensor]:
         """Make the views."""
         views = []
-        for number, recipe in enumerate(self.recipes):
-            size = self.view_size(number)
-            views.append(
-                torch.cat(
-                    [
-                        self.normalize(recipe(some, Draws(some_seeds, number), size))
-                        for some, some_seeds in pieces(images, seeds, size)
-                    ]
-                )
-            )
+        for stream, recipe in enumerate(self.recipes):
+            size = self.view_size(stream)
+            chunks = [
+                self.normalize(recipe(chunk, Draws(chunk_seeds, stream), size))
+                for chunk, chunk_seeds in cache_chunks(images, seeds, size)
+            ]
+            views.append(torch.cat(chunks))
         return views

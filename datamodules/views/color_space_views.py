@@ -6,15 +6,15 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ..transforms.color import Change, ColorJitter, Grayscale
-from ..transforms.color_space import CENTER, SPREAD, ColorSpace, from_rgb, to_rgb
+from ..transforms.color_space import CENTER, HALF_RANGE, ColorSpace, from_rgb, to_rgb
 from ..transforms.geometry import Images, RandomCrop, frame_whole
 from ..transforms.seeding import Draws
-from .base import Recipe, Views, check_num_views, pieces
+from ..transforms.simclr import SimCLRChanges
+from .base import Recipe, Views, cache_chunks, check_num_views
 
 
 class ColorSpaceViews(Views):
-    """Views that are channels of the same crop in another colour space.
+    """Views that are channels of the same crop in another color space.
 
     By default the three views of the paper: L, ab and Lab of one random crop, each channel scaled
     to about [-1, 1]. The evaluation transform gives all three channels, `[N, 3, H, W]`.
@@ -25,9 +25,17 @@ class ColorSpaceViews(Views):
         size: Edge of the views in pixels; null takes the data module's `image_size`.
         crop_scale: Smallest and largest part of the image's area in the crop.
         flip: Probability of a mirror image.
-        strength: Strength of a colour jitter before the conversion, as in `SimCLRViews`; 0: none.
-        grayscale: Part of the crops that lose their colours before the conversion.
+        strength: Strength of a color jitter before the conversion, as in `SimCLRViews`; 0: none.
+        grayscale: Part of the crops that lose their colors before the conversion.
         crop: `shared` splits one crop into the views; `own` takes a crop of its own for each view.
+
+    Examples:
+        >>> import torch
+        >>> from metaug.datamodules import ColorSpaceViews
+        >>> views = ColorSpaceViews("lab", size=32)
+        >>> images = torch.zeros(4, 3, 40, 48, dtype=torch.uint8)
+        >>> [view.shape[1] for view in views(images, seeds=torch.arange(4))]  # L, ab, Lab
+        [1, 2, 3]
     """
 
     def __init__(
@@ -48,18 +56,12 @@ class ColorSpaceViews(Views):
         for view in channels:
             if not view or not set(view) <= {0, 1, 2}:
                 raise ValueError(f"channels={channels}, but a view consists of some of 0, 1 and 2.")
-        super().__init__(size=size, mean=CENTER[space], std=SPREAD[space])
+        super().__init__(size=size, mean=CENTER[space], std=HALF_RANGE[space])
         self.space: ColorSpace = space
         self.channels = [list(view) for view in channels]
         self.crop = crop
-        changes: list[Change] = []
-        if strength > 0:
-            changes.append(
-                ColorJitter(0.8 * strength, 0.8 * strength, 0.8 * strength, 0.2 * strength)
-            )
-        if grayscale > 0:
-            changes.append(Grayscale(grayscale))
-        self.recipe = Recipe(RandomCrop(crop_scale, flip=flip), changes)
+        changes = SimCLRChanges(strength=strength, grayscale=grayscale)
+        self.recipe = Recipe(RandomCrop(crop_scale, flip=flip), [changes])
 
     @property
     def num_views(self) -> int:
@@ -67,32 +69,31 @@ class ColorSpaceViews(Views):
         return len(self.channels)
 
     def __call__(self, images: Images, seeds: Tensor) -> list[Tensor]:
-        """Make the views, `[N, number of its channels, size, size]` each."""
-        if self.size is None:
-            raise ValueError("size is not set; pass it, or use the views in a data module.")
+        """Make the views, `[N, C, size, size]` each, with C channels of its own."""
+        size = self.view_size(0)
         parts: list[list[Tensor]] = [[] for _ in self.channels]
-        for some, some_seeds in pieces(images, seeds, self.size):
-            for number, channels in enumerate(self.channels):
-                if number == 0 or self.crop == "own":
-                    crop = self.recipe(some, Draws(some_seeds, number), self.size)
+        for chunk, chunk_seeds in cache_chunks(images, seeds, size):
+            for stream, channels in enumerate(self.channels):
+                if stream == 0 or self.crop == "own":
+                    crop = self.recipe(chunk, Draws(chunk_seeds, stream), size)
                     converted = self.normalize(from_rgb(crop, self.space))
-                parts[number].append(converted[:, channels])
+                parts[stream].append(converted[:, channels])
         return [torch.cat(part) for part in parts]
 
     def evaluate(self, images: Images, size: int) -> Tensor:
-        """The whole image in the colour space, without randomness, scaled as the views are."""
+        """The whole image in the color space, without randomness, scaled as the views are."""
         return self.normalize(from_rgb(frame_whole(images, size), self.space))
 
-    def show(self, view: Tensor, number: int = 0) -> Tensor:
+    def show(self, view: Tensor, index: int = 0) -> Tensor:
         """Turn a view back into a picture; channels that it lacks are at their middle."""
-        channels = self.channels[number]
+        channels = self.channels[index]
         assert self.mean is not None
         assert self.std is not None
         full = torch.tensor(self.mean)[:, None, None].expand(3, *view.shape[1:]).clone()
         if 0 not in channels and self.space == "lab":
             full[0] = 65.0
-        if channels == [0]:  # neutral colours
+        if channels == [0]:  # neutral colors
             full[1:] = 0.0 if self.space == "lab" else 128.0
-        for place, channel in enumerate(channels):
-            full[channel] = view[place].cpu() * self.std[channel] + self.mean[channel]
+        for row, channel in enumerate(channels):
+            full[channel] = view[row].cpu() * self.std[channel] + self.mean[channel]
         return to_rgb(full[None], self.space)[0]

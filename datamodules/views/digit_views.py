@@ -24,6 +24,14 @@ class DigitViews(RecipeViews):
         noise: Standard deviation of the noise, on images in [0, 1].
         mean: Mean of every channel, on images in [0, 1]; null takes the data set's.
         std: Standard deviation of every channel; null takes the data set's.
+
+    Examples:
+        >>> import torch
+        >>> from metaug.datamodules import DigitViews
+        >>> views = DigitViews(num_views=3, size=16)
+        >>> images = torch.zeros(4, 1, 16, 16, dtype=torch.uint8)
+        >>> [view.shape for view in views(images, seeds=torch.arange(4))][0]
+        torch.Size([4, 1, 16, 16])
     """
 
     def __init__(

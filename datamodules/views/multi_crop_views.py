@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 
-from .base import RecipeViews, check_num_views
-from .simclr_views import simclr_recipe
+from ..transforms.color import Change
+from ..transforms.geometry import Framing, RandomCrop
+from ..transforms.simclr import SimCLRChanges
+from .base import Recipe, RecipeViews, check_num_views
 
 
 class MultiCropViews(RecipeViews):
@@ -14,19 +16,21 @@ class MultiCropViews(RecipeViews):
     Args:
         num_global: Global views per image.
         num_local: Local views per image; at least 2 views together.
+        global_crop: Cuts the global views out; null takes `RandomCrop` of 0.3 to 1 of the area.
+        local_crop: Cuts the local views out; null takes `RandomCrop` of 0.05 to 0.3 of the area.
+        changes: What happens to every crop then, in order; null takes `SimCLRChanges`.
         size: Edge of the global views in pixels; null takes the data module's `image_size`.
         local_size: Edge of the local views in pixels; null takes half of `size`.
-        global_scale: Smallest and largest part of the image's area in a global crop.
-        local_scale: Smallest and largest part of the image's area in a local crop.
-        flip: Probability of a mirror image.
-        strength: Strength of the colour jitter, as in `SimCLRViews`.
-        jitter_probability: Part of the views with colour jitter.
-        grayscale: Part of the views without colours.
-        blur: Part of the views that are blurred.
-        blur_sigma: Smallest and largest standard deviation of the blur, in pixels.
-        solarize: Part of the views that are solarised.
         mean: Mean of every channel, on images in [0, 1]; null takes the data set's.
         std: Standard deviation of every channel; null takes the data set's.
+
+    Examples:
+        >>> import torch
+        >>> from metaug.datamodules import MultiCropViews, SimCLRChanges
+        >>> views = MultiCropViews(1, 2, size=32, changes=[SimCLRChanges(strength=1.0, blur=0.5)])
+        >>> images = torch.zeros(4, 3, 32, 32, dtype=torch.uint8)
+        >>> [view.shape for view in views(images, seeds=torch.arange(4))]
+        [torch.Size([4, 3, 32, 32]), torch.Size([4, 3, 16, 16]), torch.Size([4, 3, 16, 16])]
     """
 
     def __init__(
@@ -34,40 +38,24 @@ class MultiCropViews(RecipeViews):
         num_global: int = 2,
         num_local: int = 4,
         *,
+        global_crop: Framing | None = None,
+        local_crop: Framing | None = None,
+        changes: Sequence[Change] | None = None,
         size: int | None = None,
         local_size: int | None = None,
-        global_scale: tuple[float, float] = (0.3, 1.0),
-        local_scale: tuple[float, float] = (0.05, 0.3),
-        flip: float = 0.5,
-        strength: float = 0.5,
-        jitter_probability: float = 0.8,
-        grayscale: float = 0.2,
-        blur: float = 0.0,
-        blur_sigma: tuple[float, float] = (0.1, 2.0),
-        solarize: float = 0.0,
         mean: Sequence[float] | None = None,
         std: Sequence[float] | None = None,
     ) -> None:
         check_num_views(num_global + num_local)
-        large, small = (
-            simclr_recipe(
-                crop_scale=scale,
-                flip=flip,
-                strength=strength,
-                jitter_probability=jitter_probability,
-                grayscale=grayscale,
-                blur=blur,
-                blur_sigma=blur_sigma,
-                solarize=solarize,
-            )
-            for scale in (global_scale, local_scale)
-        )
+        changes = [SimCLRChanges()] if changes is None else changes
+        large = Recipe(global_crop or RandomCrop((0.3, 1.0)), changes)
+        small = Recipe(local_crop or RandomCrop((0.05, 0.3)), changes)
         super().__init__([large] * num_global + [small] * num_local, size=size, mean=mean, std=std)
         self.num_global = num_global
         self.local_size = local_size
 
     def view_size(self, view: int) -> int:
-        """Edge of a view."""
+        """Edge of a view in pixels."""
         size = super().view_size(view)
         if view < self.num_global:
             return size

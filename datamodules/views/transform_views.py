@@ -21,13 +21,22 @@ class TransformViews(Views):
     Args:
         transform: Maps a uint8 image tensor `[C, H, W]` to a view, or to a list of views. A view
             may be a float tensor, which is left as it is, or a uint8 tensor or PIL image, which is
-            scaled and normalised.
+            scaled and normalized.
         num_views: How often to call it; null when it returns all views of an image at once,
             and then they are counted on the first image.
         as_pil: Pass a PIL image rather than a tensor.
         size: Edge of the evaluation images in pixels; null takes the data module's `image_size`.
         mean: Mean of every channel for the evaluation images; null takes the data set's.
         std: Standard deviation of every channel; null takes the data set's.
+
+    Examples:
+        >>> import torch
+        >>> from metaug.datamodules import TransformViews
+        >>> from torchvision.transforms import v2
+        >>> transform = v2.Compose([v2.RandomResizedCrop(16), v2.RandomHorizontalFlip()])
+        >>> views = TransformViews(transform)
+        >>> [v.shape for v in views(torch.zeros(4, 3, 20, 20, dtype=torch.uint8), torch.arange(4))]
+        [torch.Size([4, 3, 16, 16]), torch.Size([4, 3, 16, 16])]
     """
 
     def __init__(

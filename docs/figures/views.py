@@ -20,6 +20,7 @@ from metaug.datamodules import (
     ImageFolderDataModule,
     MultiCropViews,
     MultiViewDataModule,
+    SimCLRChanges,
     SimCLRViews,
     Views,
 )
@@ -77,7 +78,7 @@ def main(folder: str | None) -> None:
         return
     small = SimCLRViews(6)
     large = SimCLRViews(6, strength=1.0, blur=0.5, solarize=0.2, crop_scale=(0.08, 1.0))
-    crops = MultiCropViews(2, 4, strength=1.0, blur=0.5)
+    crops = MultiCropViews(2, 4, changes=[SimCLRChanges(strength=1.0, blur=0.5)])
     kinds = {
         "digits": (DigitsDataModule(views=DigitViews(6), batch_size=4), numbered(6)),
         "simclr_small": (photos(small, 64), numbered(6)),

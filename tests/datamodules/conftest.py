@@ -6,7 +6,7 @@ from PIL import Image
 
 
 class ToyDataModule(MultiViewDataModule):
-    """Random colour images in memory; image i has class i % 4."""
+    """Random color images in memory; image i has class i % 4."""
 
     def __init__(self, instances=64, edge=12, **kwargs):
         super().__init__(image_size=edge, **kwargs)

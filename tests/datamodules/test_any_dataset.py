@@ -44,8 +44,8 @@ def test_every_form_of_item(pixels, form, item):
     source = DatasetSource(Items(items))
     expected = torch.from_numpy(pixels).permute(0, 3, 1, 2)
     assert torch.equal(torch.stack(source.read(range(6))), expected)
-    labelled = list(range(6)) if item != "image" else [-1] * 6
-    assert source.targets.tolist() == labelled
+    labeled = list(range(6)) if item != "image" else [-1] * 6
+    assert source.targets.tolist() == labeled
 
 
 def test_gray_images_become_three_channels_and_back(pixels):
@@ -68,10 +68,10 @@ def test_labels_are_taken_from_the_data_set_without_reading_it(pixels):
     assert part.class_names == list("uvwxyz")
 
 
-def test_normalised_tensors_are_refused():
-    normalised = TensorDataset(torch.randn(4, 3, 8, 8), torch.zeros(4))
+def test_normalized_tensors_are_refused():
+    normalized = TensorDataset(torch.randn(4, 3, 8, 8), torch.zeros(4))
     with pytest.raises(ValueError, match=r"item 2 of TensorDataset.*floats in \[0, 1\]"):
-        DatasetSource(normalised).read([2])
+        DatasetSource(normalized).read([2])
 
 
 def test_what_is_not_an_image():
@@ -115,5 +115,5 @@ def test_hugging_face(pixels):
     assert datamodule.splits.train.targets.tolist() == [0, 1, 0, 1, 1, 0]
     expected = torch.from_numpy(pixels[4]).permute(2, 0, 1)
     assert torch.equal(datamodule.splits.train.read([4])[0], expected)
-    unlabelled = DatasetSource(data.remove_columns("label"))
-    assert unlabelled.targets.tolist() == [-1] * 6
+    unlabeled = DatasetSource(data.remove_columns("label"))
+    assert unlabeled.targets.tolist() == [-1] * 6

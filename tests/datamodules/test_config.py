@@ -48,6 +48,24 @@ def test_every_data_module(name, arguments):
         ("SimCLRViews", {"num_views": 3, "blur": 0.5, "crop_scale": [0.3, 0.9]}, [3, 3, 3]),
         ("DigitViews", {"degrees": 5}, [3, 3]),
         ("MultiCropViews", {"num_global": 2, "num_local": 1}, [3, 3, 3]),
+        (
+            "MultiCropViews",
+            {
+                "num_global": 1,
+                "num_local": 2,
+                "local_crop": {
+                    "class_path": "metaug.datamodules.RandomCrop",
+                    "init_args": {"scale": [0.1, 0.4]},
+                },
+                "changes": [
+                    {
+                        "class_path": "metaug.datamodules.SimCLRChanges",
+                        "init_args": {"strength": 1.0, "blur": 0.5},
+                    }
+                ],
+            },
+            [3, 3, 3],
+        ),
         ("ColorSpaceViews", {"space": "ycbcr"}, [1, 2, 3]),
         (
             "RecipeViews",

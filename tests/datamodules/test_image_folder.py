@@ -139,11 +139,11 @@ def test_skipping_keeps_labels_and_indices(tmp_path, write_images, sizes, worker
     assert torch.equal(batch.target, batch.index)
     (bank,) = datamodule.bank_dataloader()
     assert bank.index.tolist() == bank.target.tolist() == [0, 2, 3, 4, 5]
-    for place, index in enumerate(bank.index.tolist()):
+    for row, index in enumerate(bank.index.tolist()):
         with Image.open(tmp_path / f"{index:02d}" / "000.jpg") as image:
             assert image.size[1] == sizes[index][0]
         assert datamodule.splits.train.name(index) == str(tmp_path / f"{index:02d}" / "000.jpg")
-        assert bank.image[place].std() > 0
+        assert bank.image[row].std() > 0
     assert datamodule.skipped_images == [str(broken)]
     with pytest.warns(UserWarning, match=f"(?s)Skipped 1 unreadable image.*{broken}"):
         datamodule.teardown("fit")

@@ -21,7 +21,7 @@ def data(tmp_path, monkeypatch):
     return tmp_path, pixels
 
 
-def test_trains_on_unlabelled_images_and_probes_on_labelled_ones(data):
+def test_trains_on_unlabeled_images_and_probes_on_labeled_ones(data):
     root, pixels = data
     datamodule = STL10DataModule(str(root), batch_size=20)
     datamodule.prepare_data()

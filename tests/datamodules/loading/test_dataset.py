@@ -8,7 +8,7 @@ from metaug.datamodules import (
     TransformViews,
 )
 from metaug.datamodules.loading.dataset import EvaluationDataset, MultiViewDataset
-from metaug.datamodules.loading.samplers import AGAIN, EvaluationSampler, TrainSampler
+from metaug.datamodules.loading.samplers import PADDING_INDEX, EvaluationSampler, TrainSampler
 from metaug.datamodules.sources.image_source import InMemorySource
 from torchvision.transforms import v2
 
@@ -34,8 +34,8 @@ def collect(datamodule, epochs=2):
     for epoch in range(epochs):
         loader.sampler.set_epoch(epoch)
         for batch in loader:
-            for place, index in enumerate(batch.index.tolist()):
-                found[epoch, index] = [view[place] for view in batch.views]
+            for row, index in enumerate(batch.index.tolist()):
+                found[epoch, index] = [view[row] for view in batch.views]
     return found
 
 
@@ -49,7 +49,8 @@ def test_views_are_bit_identical_for_any_workers_and_processes(toy, monkeypatch,
     two_processes = {}
     for rank in range(2):
         datamodule = toy(batch_size=6, num_workers=0, views=views_of(views), **arguments)
-        monkeypatch.setattr(datamodule, "_place", lambda rank=rank: (rank, 2))
+        ranks = "metaug.datamodules.loading.process.rank_and_world_size"
+        monkeypatch.setattr(ranks, lambda trainer, rank=rank: (rank, 2))
         two_processes |= collect(datamodule)
 
     assert one.keys() == two_workers.keys() == two_processes.keys()
@@ -108,7 +109,7 @@ def test_an_image_asked_for_again_has_no_label():
     images = torch.randint(0, 256, (3, 3, 8, 8), dtype=torch.uint8)
     source = InMemorySource(images, torch.tensor([1, 0, 1]))
     dataset = EvaluationDataset(source, SimCLRViews(mean=(0.5,) * 3, std=(0.25,) * 3), 8)
-    batch = dataset.__getitems__([2, AGAIN])
+    batch = dataset.__getitems__([2, PADDING_INDEX])
     assert batch.target.tolist() == [1, -1]
     assert batch.index.tolist() == [2, 0]
     assert torch.equal(batch.image[1], dataset.__getitems__([0]).image[0])

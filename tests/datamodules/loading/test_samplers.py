@@ -1,7 +1,7 @@
 import pytest
 import torch
 from metaug.datamodules import EvaluationSampler, TrainSampler
-from metaug.datamodules.loading.samplers import AGAIN
+from metaug.datamodules.loading.samplers import PADDING_INDEX
 
 
 def batches(sampler, size):
@@ -64,7 +64,7 @@ def test_evaluation_shards_have_no_padding_and_no_repeats(count, world_size):
 
 
 def test_a_process_without_an_image_gets_the_first_again():
-    assert evaluation_shards(1, 3) == [[0], [AGAIN], [AGAIN]]
+    assert evaluation_shards(1, 3) == [[0], [PADDING_INDEX], [PADDING_INDEX]]
     assert evaluation_shards(0, 2) == [[], []]
 
 

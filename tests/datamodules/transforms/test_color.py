@@ -61,9 +61,9 @@ def test_blur(sigma):
 def test_blur_of_an_image_does_not_depend_on_its_batch():
     images, sigma = torch.rand(5, 3, 20, 17), torch.tensor([0.2, 0.5, 1.0, 1.5, 2.0])
     whole = texture.blur(images, sigma, 2.0)
-    for place in range(5):
-        alone = texture.blur(images[place : place + 1], sigma[place : place + 1], 2.0)
-        assert torch.equal(alone[0], whole[place])
+    for row in range(5):
+        alone = texture.blur(images[row : row + 1], sigma[row : row + 1], 2.0)
+        assert torch.equal(alone[0], whole[row])
 
 
 def test_blur_reaches_no_further_than_a_tiny_image():
@@ -105,7 +105,7 @@ def test_changes_happen_as_often_as_asked(change):
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_changes_take_gray_and_colour(channels):
+def test_changes_take_gray_and_color(channels):
     images = torch.rand(4, channels, 8, 8)
     for change in (color.ColorJitter(probability=1.0), color.Grayscale(1.0)):
         assert change(images, draws()).shape == images.shape

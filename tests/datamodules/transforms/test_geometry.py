@@ -43,9 +43,9 @@ def test_boxes_are_distributed_as_torchvision_draws_them():
     assert (ours[:, 1] + ours[:, 3] <= 60).all()
     assert torch.equal(ours, ours.round())
     for column in range(4):
-        spread = reference[:, column].std() / math.sqrt(count)
+        standard_error = reference[:, column].std() / math.sqrt(count)
         gap = (ours[:, column].mean() - reference[:, column].mean()).abs()
-        assert gap < 6 * spread
+        assert gap < 6 * standard_error
         for quantile in (0.1, 0.5, 0.9):
             a, b = ours[:, column].quantile(quantile), reference[:, column].quantile(quantile)
             assert abs(a - b) <= 2
@@ -124,6 +124,14 @@ def test_frame_whole_keeps_the_middle():
 def test_wrong_scales(scale):
     with pytest.raises(ValueError, match=r"scale=\("):
         geometry.RandomCrop(scale)
+
+
+def test_a_box_has_a_pixel_where_no_ratio_fits():
+    narrow = geometry.RandomCrop(ratio=(0.1, 0.2))
+    boxes = narrow.boxes(torch.ones(4), torch.ones(4), draws(4))
+    assert boxes.tolist() == [[0, 0, 1, 1]] * 4
+    image = torch.full((3, 1, 1), 255, dtype=torch.uint8)
+    assert torch.equal(narrow([image] * 4, draws(4), 8), torch.ones(4, 3, 8, 8))
 
 
 def test_wrong_ratio_and_motion():

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 from metaug.datamodules import ColorSpaceViews
-from metaug.datamodules.transforms.color_space import CENTER, SPREAD, from_rgb, to_rgb
+from metaug.datamodules.transforms.color_space import CENTER, HALF_RANGE, from_rgb, to_rgb
 from metaug.datamodules.transforms.geometry import RandomCrop
 from metaug.datamodules.transforms.seeding import Draws, sample_seeds
 from skimage import color as reference
@@ -26,27 +26,30 @@ def test_conversion_is_scikit_images(images, space, convert, dtype, tolerance):
     torch.testing.assert_close(to_rgb(result, space), rgb, atol=1e-3, rtol=0)
 
 
-def test_normalisation_is_the_published_one():
+def test_normalization_is_the_published_one():
     """CMC scales L from 0..100, a from -86.183..98.233 and b from -107.857..94.478 to -1..1."""
     ends = torch.tensor([[0, -86.183, -107.857], [100, 98.233, 94.478]])
-    scaled = (ends - torch.tensor(CENTER["lab"])) / torch.tensor(SPREAD["lab"])
+    scaled = (ends - torch.tensor(CENTER["lab"])) / torch.tensor(HALF_RANGE["lab"])
     torch.testing.assert_close(scaled, torch.tensor([[-1.0] * 3, [1.0] * 3]), atol=1e-6, rtol=0)
     assert CENTER["ycbcr"] == (116.151, 121.080, 132.342)
-    assert SPREAD["ycbcr"] == (109.500, 111.855, 111.964)
+    assert HALF_RANGE["ycbcr"] == (109.500, 111.855, 111.964)
 
 
 @pytest.mark.parametrize("space", ["lab", "ycbcr"])
 def test_views_are_the_channels_of_one_crop(images, space):
     seeds = sample_seeds(0, 0, torch.arange(4))
-    light, colour, everything = ColorSpaceViews(space, size=16)(images, seeds)
-    assert [light.shape[1], colour.shape[1], everything.shape[1]] == [1, 2, 3]
-    assert torch.equal(torch.cat([light, colour], 1), everything)
+    light, color, everything = ColorSpaceViews(space, size=16)(images, seeds)
+    assert [light.shape[1], color.shape[1], everything.shape[1]] == [1, 2, 3]
+    assert torch.equal(torch.cat([light, color], 1), everything)
 
     crop = RandomCrop((0.2, 1.0))(images, Draws(seeds, 0), 16).double()
     convert = {"lab": reference.rgb2lab, "ycbcr": reference.rgb2ycbcr}[space]
     expected = torch.from_numpy(convert(crop.numpy(), channel_axis=1))
-    center, spread = (torch.tensor(each[space])[:, None, None] for each in (CENTER, SPREAD))
-    torch.testing.assert_close(everything.double(), (expected - center) / spread, atol=1e-4, rtol=0)
+    center = torch.tensor(CENTER[space])[:, None, None]
+    half_range = torch.tensor(HALF_RANGE[space])[:, None, None]
+    torch.testing.assert_close(
+        everything.double(), (expected - center) / half_range, atol=1e-4, rtol=0
+    )
     assert everything.abs().max() < 1.3
 
 
@@ -62,9 +65,10 @@ def test_evaluation_gives_all_channels(images):
     )  # the data set's are for RGB
     result = views.evaluate(images, 24)
     expected = reference.rgb2lab(images.double().numpy() / 255, channel_axis=1)
-    center, spread = (torch.tensor(each["lab"])[:, None, None] for each in (CENTER, SPREAD))
+    center = torch.tensor(CENTER["lab"])[:, None, None]
+    half_range = torch.tensor(HALF_RANGE["lab"])[:, None, None]
     torch.testing.assert_close(
-        result.double(), (torch.from_numpy(expected) - center) / spread, atol=1e-4, rtol=0
+        result.double(), (torch.from_numpy(expected) - center) / half_range, atol=1e-4, rtol=0
     )
 
 

@@ -12,7 +12,7 @@ EDGE, COUNT = 32, 1500
 
 @pytest.fixture(scope="module")
 def pictures():
-    """Smooth coloured pictures with a little noise."""
+    """Smooth colored pictures with a little noise."""
     generator = torch.Generator().manual_seed(0)
     coarse = torch.rand(COUNT, 3, 5, 5, generator=generator)
     fine = interpolate(coarse, (EDGE, EDGE), mode="bicubic")
@@ -21,13 +21,13 @@ def pictures():
 
 
 def statistics(views):
-    """Numbers per view that crop, mirror, jitter, grayscale, blur and solarise each change."""
+    """Numbers per view that crop, mirror, jitter, grayscale, blur and solarize each change."""
     gray = views.mean(1)
     return {
         "mean": views.mean((1, 2, 3)),
         "contrast": gray.flatten(1).std(1),
-        "colourfulness": (views.amax(1) - views.amin(1)).mean((1, 2)),
-        "colourless": (views.amax(1) - views.amin(1)).amax((1, 2)) < 0.01,
+        "colorfulness": (views.amax(1) - views.amin(1)).mean((1, 2)),
+        "colorless": (views.amax(1) - views.amin(1)).amax((1, 2)) < 0.01,
         "detail": (gray[:, :, 1:] - gray[:, :, :-1]).abs().mean((1, 2)),
         "curvature": (gray[:, 2:] - 2 * gray[:, 1:-1] + gray[:, :-2]).abs().mean((1, 2)),
         "red over blue": (views[:, 0] - views[:, 2]).abs().mean((1, 2)),
@@ -79,7 +79,7 @@ def test_views_without_randomness_are_the_image(pictures):
         torch.testing.assert_close(view, pictures[:8] / 255, atol=1e-5, rtol=0)
 
 
-def test_normalisation():
+def test_normalization():
     images = torch.full((2, 3, 8, 8), 255, dtype=torch.uint8)
     views = SimCLRViews(
         size=8, strength=0, grayscale=0, mean=(0.5, 0.25, 0.0), std=(0.5, 0.25, 0.5)

@@ -2,14 +2,20 @@
 
 import pytest
 import torch
-from metaug.datamodules import ColorSpaceViews, DigitViews, MultiCropViews, SimCLRViews
+from metaug.datamodules import (
+    ColorSpaceViews,
+    DigitViews,
+    MultiCropViews,
+    SimCLRChanges,
+    SimCLRViews,
+)
 from metaug.datamodules.transforms.seeding import sample_seeds
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 VIEWS = {
     "simclr": lambda: SimCLRViews(blur=0.5, solarize=0.2),
     "digits": lambda: DigitViews(blur=0.5),
-    "multi_crop": lambda: MultiCropViews(blur=0.5),
+    "multi_crop": lambda: MultiCropViews(changes=[SimCLRChanges(blur=0.5)]),
     "lab": lambda: ColorSpaceViews(strength=0.5, grayscale=0.2),
     "ycbcr": lambda: ColorSpaceViews("ycbcr"),
 }
@@ -45,7 +51,7 @@ def test_the_device_path_gives_the_views_of_the_workers(monkeypatch, name, edge,
         monkeypatch.setattr(f"metaug.datamodules.{module}.on_cpu", lambda tensor: False)
     there = bound(name, size)(images, seeds)
     for a, b in zip(here, there, strict=True):
-        # solarisation and the hue of grays jump, so a few pixels may differ
+        # solarization and the hue of grays jump, so a few pixels may differ
         assert ((a - b).abs() < 0.06).float().mean() > 0.99
 
 

@@ -1,0 +1,63 @@
+"""What SimCLR does to a crop (Chen et al., ICML 2020)."""
+
+from torch import Tensor
+
+from .color import Change, ColorJitter, Grayscale, Solarize
+from .seeding import Draws
+from .texture import GaussianBlur
+
+
+class SimCLRChanges(Change):
+    """Color jitter, grayscale and, by choice, blur and solarize, in this order.
+
+    The defaults are those for small images. For photos: `strength: 1.0`, `blur: 0.5`.
+
+    Args:
+        strength: Strength s of the color jitter: brightness, contrast and saturation within
+            1 ± 0.8 s, hue within ± 0.2 s turns; 0 for none.
+        jitter_probability: Part of the views with color jitter.
+        grayscale: Part of the views without colors.
+        blur: Part of the views that are blurred.
+        blur_sigma: Smallest and largest standard deviation of the blur, in pixels.
+        solarize: Part of the views that are solarized.
+
+    Examples:
+        >>> import torch
+        >>> from metaug.datamodules import SimCLRChanges
+        >>> from metaug.datamodules.transforms.seeding import Draws
+        >>> change = SimCLRChanges(strength=1.0, blur=0.5)
+        >>> change(torch.rand(4, 3, 8, 8), Draws(torch.arange(4))).shape
+        torch.Size([4, 3, 8, 8])
+    """
+
+    def __init__(
+        self,
+        *,
+        strength: float = 0.5,
+        jitter_probability: float = 0.8,
+        grayscale: float = 0.2,
+        blur: float = 0.0,
+        blur_sigma: tuple[float, float] = (0.1, 2.0),
+        solarize: float = 0.0,
+    ) -> None:
+        # what has probability 0 is left out, and draws no random numbers
+        self.changes: list[Change] = []
+        if jitter_probability > 0 and strength > 0:
+            factor_range = 0.8 * strength
+            self.changes.append(
+                ColorJitter(
+                    factor_range, factor_range, factor_range, 0.2 * strength, jitter_probability
+                )
+            )
+        if grayscale > 0:
+            self.changes.append(Grayscale(grayscale))
+        if blur > 0:
+            self.changes.append(GaussianBlur(blur_sigma, blur))
+        if solarize > 0:
+            self.changes.append(Solarize(0.5, solarize))
+
+    def __call__(self, images: Tensor, draws: Draws) -> Tensor:
+        """Change the images."""
+        for change in self.changes:
+            images = change(images, draws)
+        return images
