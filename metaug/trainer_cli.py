@@ -109,6 +109,9 @@ def _quieten() -> None:
     """Silence what a user of the command line can do nothing about; `warning_lines` undoes it."""
     # a resumed run has a folder of its own, by design
     warnings.filterwarnings("ignore", "The dirpath has changed from")
+    # data without a validation split, and images in memory, are as they should be
+    warnings.filterwarnings("ignore", "Total length of `list` across ranks is zero")
+    warnings.filterwarnings("ignore", "The '.*' does not have many workers")
     # Lightning's own use of torch
     warnings.filterwarnings("ignore", r"`isinstance\(treespec, LeafSpec\)` is deprecated")
     for name in ("pytorch_lightning.utilities.rank_zero", "lightning.pytorch.utilities.rank_zero"):
