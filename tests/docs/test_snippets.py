@@ -10,6 +10,8 @@ import subprocess
 from functools import partial
 from pathlib import Path
 
+import metaug.callbacks  # before a test replaces Lightning's trainer
+import metaug.datamodules  # noqa: F401
 import pytest
 import pytorch_lightning as pl
 import yaml
