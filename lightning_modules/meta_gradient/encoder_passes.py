@@ -12,7 +12,6 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd import forward_ad
-from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from ..distributed.processes import Processes
 from .errors import RefuseRecomputation, explained
@@ -122,7 +121,6 @@ class EncoderPasses:
         with (
             explained("exact", "forward-mode derivatives of the encoder"),
             torch.no_grad(),
-            sdpa_kernel(SDPBackend.MATH),
             not_compiled(),
             forward_ad.dual_level(),
         ):

@@ -94,6 +94,8 @@ class RefuseRecomputation(TorchFunctionMode):
         Raises:
             EngineError: If so.
         """
+        if torch.compiler.is_compiling():  # compiled code keeps the parameters it was called with
+            return func(*args, **(kwargs or {}))
         hooks = torch._C._autograd._top_saved_tensors_default_hooks(False)
         if hooks is not None and "checkpoint" in hooks[0].__qualname__:
             raise EngineError(

@@ -1,10 +1,13 @@
 """Engine `exact`: the tangent by forward-mode AD, v by a backward pass at the look-ahead."""
 
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
 from .encoder_passes import EncoderPasses, subtract_scaled
 from .objective_gradients import DifferentiableObjective
 from .result import MetaGradient
 
 
+@sdpa_kernel(SDPBackend.MATH)  # alone has a tangent; other kernels draw other dropout masks
 def exact(
     passes: EncoderPasses,
     inner: DifferentiableObjective,

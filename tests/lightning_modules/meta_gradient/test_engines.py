@@ -313,3 +313,18 @@ def test_gap_is_the_relative_distance():
 def test_rate_must_be_positive(engine, alpha):
     with pytest.raises(ValueError, match=r"look-ahead rate, must be greater than 0, got (0|-|nan)"):
         gradients(problem("plain"), engine, alpha)
+
+
+def test_all_passes_of_exact_use_one_attention_kernel():
+    """Kernels draw different dropout masks from the same random state on a GPU."""
+    case = problem("vit")
+    kernels = []
+
+    def watch(*arguments):
+        kernels.append(
+            (torch.backends.cuda.math_sdp_enabled(), torch.backends.cuda.flash_sdp_enabled())
+        )
+
+    case.network.backbone.blocks[0].attn.register_forward_pre_hook(watch)
+    gradients(case)
+    assert kernels == [(True, False)] * 3
