@@ -88,7 +88,9 @@ class MemoryBank(Rebuildable):
         generator = torch.Generator().manual_seed((self.seed + 1) * 0x9E3779B1 + step)
         count = self.entries.shape[0]
         index = torch.randint(count, (self.num_negatives,), generator=generator)
-        index = index.to(self.entries.device)
+        if self.entries.is_cuda:  # drawn on the CPU, so that any device has the same draws
+            index = index.pin_memory()
+        index = index.to(self.entries.device, non_blocking=True)
         return Negatives(self.entries[index].transpose(0, 1), index)
 
     @torch.no_grad()
