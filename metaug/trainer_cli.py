@@ -90,6 +90,8 @@ def _quieten() -> None:
     """Silence what a user of the command line can do nothing about."""
     # a resumed run has a folder of its own, by design
     warnings.filterwarnings("ignore", "The dirpath has changed from")
+    # a frozen encoder that is evaluated is meant to be in evaluation mode
+    warnings.filterwarnings("ignore", "Found .* in eval mode at the start of training")
     # Lightning's own use of torch
     warnings.filterwarnings("ignore", r"`isinstance\(treespec, LeafSpec\)` is deprecated")
     for name in ("pytorch_lightning.utilities.rank_zero", "lightning.pytorch.utilities.rank_zero"):

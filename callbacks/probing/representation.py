@@ -33,10 +33,10 @@ class Representation:
         if self.layer is not None:
             layers = getattr(encoder, "layers", ())
             if self.layer not in layers:
-                cure = f"use one of {', '.join(layers)}" if layers else "set representation to null"
+                fix = f"use one of {', '.join(layers)}" if layers else "set representation to null"
                 raise ValueError(
                     f"layer {self.layer!r} cannot be probed: the encoder "
-                    f"{type(encoder).__name__} has no layer of that name; {cure}"
+                    f"{type(encoder).__name__} has no layer of that name; {fix}"
                 )
         if not self.augmented:
             return module if self.layer is None else self._plain(module)

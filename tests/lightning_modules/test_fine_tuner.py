@@ -2,7 +2,7 @@ import pytest
 import pytorch_lightning as pl
 import torch
 from metaug.callbacks import KNNProbe, export_backbone
-from metaug.callbacks.export import built_with, find_backbone
+from metaug.callbacks.artifacts.timm_export import built_with, find_backbone
 from metaug.datamodules import DigitsDataModule, LabelledDataModule
 from metaug.lightning_modules import (
     Encoder,
@@ -17,6 +17,8 @@ from torch.nn import functional
 from .test_linear_evaluator import run
 from .tiny import fit, tiny_encoder, tiny_metaug
 
+# Lightning's doubt whether a frozen encoder is meant to be in evaluation mode
+pytestmark = pytest.mark.filterwarnings("ignore:Found .* in eval mode at the start of training")
 STEADY = OptimizerSettings(name="momentum", lr=0.02, schedule="constant", weight_decay=0.0)
 
 
