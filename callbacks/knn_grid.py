@@ -37,7 +37,7 @@ class KNNGrid(Probe):
     Euclidean one, whose votes weigh 1 / distance and have no temperature; prints them as a table.
 
     Args:
-        k: Numbers of neighbors that vote; a smaller bank votes as a whole, with a warning.
+        k: Numbers of neighbors that vote; all of a smaller bank vote, with a warning.
         temperature: A neighbor with cosine s votes with weight exp(s / temperature).
         metric: "cosine", "euclidean" or both.
         name: What the names of the scores begin with.

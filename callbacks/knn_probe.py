@@ -15,7 +15,7 @@ class KNNProbe(Probe):
     The search is exact, over the whole bank encoded in evaluation mode, on any number of processes.
 
     Args:
-        k: Neighbors that vote; a smaller bank votes as a whole, with a warning.
+        k: Neighbors that vote; all of a smaller bank vote, with a warning.
         temperature: A neighbor with cosine s votes with weight exp(s / temperature).
         metric: "cosine", or "euclidean" whose votes weigh 1 / distance.
         name: Name of the score in logs.

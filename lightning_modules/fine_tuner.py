@@ -103,7 +103,7 @@ class FineTuner(RebuildableLightningModule):
         return [optimizer], [{"scheduler": schedule, "interval": "step"}]
 
     def on_train_epoch_start(self) -> None:
-        """Keep BatchNorm in evaluation mode, where that is wanted."""
+        """Keep BatchNorm in evaluation mode, with `freeze_batch_norm`."""
         if self.freeze_batch_norm:
             for module in self.encoder.modules():
                 if isinstance(module, nn.modules.batchnorm._BatchNorm):

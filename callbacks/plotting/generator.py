@@ -28,7 +28,7 @@ def draw_generator(
 
     Args:
         pairs: Pairs of original and augmented features.
-        margin_lines: M+ and m- of each instance, `[N]` each.
+        margin_lines: The margins m+ and m- of each instance, `[N]` each.
         cosine: Between each feature and its augmentation, `[N, V]`.
         history: Holds `cosine` and `meta_gap` over steps.
         title: What the first panel is called.

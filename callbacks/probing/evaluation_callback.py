@@ -30,7 +30,7 @@ def is_evaluation_epoch(trainer: pl.Trainer, every_n_epochs: int) -> bool:
 
 
 def check_every_n_epochs(every_n_epochs: int) -> int:
-    """The argument, if it is a number of epochs.
+    """The same number of epochs.
 
     Raises:
         ValueError: If it is below 1.

@@ -28,14 +28,14 @@ def vote(
     Returns:
         The class with most votes; of tied classes the smallest.
     """
-    closeness = neighbors.similarity
+    closeness = neighbors.similarity  # [Q, k]
     if metric == "cosine":
         weight = ((closeness - closeness.amax(1, keepdim=True)) / temperature).exp()
     else:
         weight = 1 / (1e-6 - closeness)
         weight = weight / weight.amax(1, keepdim=True)
     votes = weight.new_zeros(len(closeness), num_classes).scatter_add_(1, neighbors.label, weight)
-    votes = (votes * 2.0**32).round()
+    votes = (votes * 2.0**32).round()  # [Q, classes], so that equal sums tie in any order
     classes = torch.arange(num_classes, device=votes.device).expand_as(votes)
     winners = votes == votes.amax(1, keepdim=True)
     return classes.where(winners, num_classes).amin(1)
@@ -127,7 +127,7 @@ def knn_predict(
         queries: `[Q, F]`, this process's queries.
         bank: This process's bank; every image of it has a label.
         num_classes: Number of classes over all processes.
-        k: Neighbors that vote; a smaller bank votes as a whole.
+        k: Neighbors that vote; all of a smaller bank vote.
         temperature: Of the cosine vote, see `vote`.
         metric: "cosine" or "euclidean".
         query_chunk: Queries searched at once.

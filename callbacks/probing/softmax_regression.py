@@ -18,7 +18,7 @@ class SoftmaxRegression:
         sum of cross entropies + penalty / 2 * |weight|^2
 
     This is scikit-learn's logistic regression with `C = 1 / penalty` after its `StandardScaler`.
-    L-BFGS on the whole set finds the minimum, with gradients in closed form, in double precision
+    L-BFGS on all images finds the minimum, with gradients in closed form, in double precision
     and summed over processes, so nothing is random and any number of processes gives the same head.
 
     Args:
@@ -26,6 +26,13 @@ class SoftmaxRegression:
         max_iterations: Most L-BFGS iterations of one fit.
         tolerance: A fit ends when no entry of the gradient of the mean loss is larger.
         block: Images whose logits are held at once.
+
+    Examples:
+        >>> features = torch.tensor([[-2.0], [-1.0], [1.0], [2.0]])
+        >>> head = SoftmaxRegression()
+        >>> head.fit(features, torch.tensor([0, 0, 1, 1]), num_classes=2)
+        >>> head.logits(features).argmax(1)
+        tensor([0, 0, 1, 1])
     """
 
     def __init__(
@@ -113,6 +120,7 @@ class SoftmaxRegression:
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Mean loss and its gradients, over the images of all processes."""
         classes, width = self.weight.shape
+        # loss, [C, F] and [C] in one vector, so that processes add them up in one call
         sums = self.weight.new_zeros(1 + classes * (width + 1))
         weight_sum = sums[1 : 1 + classes * width].view(classes, width)
         bias_sum = sums[1 + classes * width :]

@@ -102,9 +102,9 @@ def pool(parts: list[Features], device: torch.device) -> Features:
     order = indices.argsort(stable=True)
     first = torch.ones(len(order), dtype=torch.bool, device=device)
     first[1:] = indices[order][1:] != indices[order][:-1]
-    keep = torch.zeros_like(first)
-    keep[order[first]] = True
-    rows = keep[position].nonzero().squeeze(1)
+    is_kept = torch.zeros_like(first)
+    is_kept[order[first]] = True
+    rows = is_kept[position].nonzero().squeeze(1)
     return joined.take(rows[index[rows].argsort()])
 
 

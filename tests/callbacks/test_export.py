@@ -4,8 +4,9 @@ import pytest
 import torch
 from metaug.callbacks import Export, KNNProbe, LinearProbe
 
-from .probing.test_probe import fit, probes
+from .probing.test_probe import TRAIN, VALIDATION, fit, probes
 from .test_with_metaug import fit as fit_metaug
+from .tiny import loader, quiet_trainer, tiny_module
 
 
 def test_the_callback_writes_weights_and_card_with_scores(tmp_path):
@@ -36,5 +37,7 @@ def test_no_backbone_is_an_error_before_training(tmp_path):
 
 
 def test_another_timm_model_is_an_error_before_training(tmp_path):
+    trainer = quiet_trainer(tmp_path, callbacks=[Export(architecture="resnet18")])
     with pytest.raises(ValueError, match=r"not timm's 'resnet18' with .*architecture_args="):
-        fit(tmp_path, [Export(architecture="resnet18")])
+        trainer.fit(tiny_module(), loader(TRAIN), loader(VALIDATION))
+    assert trainer.global_step == 0

@@ -80,7 +80,7 @@ def test_agrees_with_logistic_regression(seed):
 
 
 def test_every_head_is_trained_as_if_alone():
-    """Each pair against a plain loop: its own SGD, its own schedule, twins without held-out."""
+    """Each pair against a plain loop: own SGD, own schedule, held-out images in one of them."""
     data = DigitsDataModule(batch_size=128, labels_per_class=40)
     rates, decay, epochs = [0.05, 0.5], 0.01, 3
     module = LinearEvaluator(
@@ -92,8 +92,8 @@ def test_every_head_is_trained_as_if_alone():
     at = [0]
     batches = FeatureLoader(train, 128, epoch=lambda: at[0], seed=5)
     total = epochs * len(batches)
-    for number, rate in enumerate(rates):
-        for twin in (0, 1):
+    for row, rate in enumerate(rates):
+        for held_out_head in (0, 1):
             weight = torch.zeros(10, train.value.shape[1], requires_grad=True)
             bias = torch.zeros(10, requires_grad=True)
             speed = [torch.zeros_like(weight), torch.zeros_like(bias)]
@@ -101,11 +101,11 @@ def test_every_head_is_trained_as_if_alone():
             for epoch in range(epochs):
                 at[0] = epoch
                 for batch in batches:
-                    keep = ~held_out_mask(batch.index, 0.3) if twin else batch.index >= 0
+                    keep = ~held_out_mask(batch.index, 0.3) if held_out_head else batch.index >= 0
                     x = (batch.value[keep] - mean) / deviation
                     scores, target = x @ weight.T + bias, batch.target[keep]
                     loss = functional.cross_entropy(scores, target, reduction="sum")
-                    loss = loss / (128 * (0.7 if twin else 1.0))
+                    loss = loss / (128 * (0.7 if held_out_head else 1.0))
                     grads = list(torch.autograd.grad(loss, [weight, bias]))
                     grads[0] = grads[0] + decay * weight.detach()
                     lr = rate * 0.5 * (1 + math.cos(math.pi * step / total))
@@ -114,7 +114,7 @@ def test_every_head_is_trained_as_if_alone():
                             v.mul_(0.9).add_(grad)
                             value -= lr * v
                     step += 1
-            got = module.heads.weight[number][twin], module.heads.bias[number][twin]
+            got = module.heads.weight[row][held_out_head], module.heads.bias[row][held_out_head]
             torch.testing.assert_close(got[0], weight, atol=2e-4, rtol=1e-3)
             torch.testing.assert_close(got[1], bias, atol=2e-4, rtol=1e-3)
     assert not torch.equal(module.heads.weight[0][0], module.heads.weight[0][1])
@@ -146,6 +146,17 @@ def test_augmented_images_are_encoded_in_every_epoch():
     trainer = run(module, data, epochs=2)
     assert sum(seen) == 2 * (200 + len(data.splits.val)) + 2
     assert trainer.callback_metrics["val/linear_top1"] > 0.2
+
+
+@pytest.mark.parametrize("precision", ["64-true", "bf16-mixed"])
+def test_features_are_cached_in_the_precision_of_the_trainer(precision):
+    data = DigitsDataModule(batch_size=256)
+    module = LinearEvaluator(tiny_encoder(), learning_rates=[0.3])
+    seen = []
+    module.encoder.register_forward_hook(lambda *a: seen.append(a[2].dtype))
+    trainer = run(module, data, epochs=4, precision=precision)
+    assert seen[-1] == {"64-true": torch.float64, "bf16-mixed": torch.bfloat16}[precision]
+    assert trainer.callback_metrics["val/linear_top1"] > 0.5
 
 
 def test_rate_is_chosen_on_held_out_training_images():
