@@ -7,6 +7,7 @@ from torch.nn import functional
 
 from .checkpoints.rebuildable import RebuildableLightningModule
 from .evaluation.classifier import image_shape, read_labeled, resolve_num_classes
+from .evaluation.labeled import read_batch
 from .evaluation.pretrained_encoder import PretrainedEncoder
 from .evaluation.top_accuracy import TopAccuracy
 from .training.optimization import OptimizerSettings
@@ -131,7 +132,7 @@ class FineTuner(RebuildableLightningModule):
 
     def predict_step(self, batch: Any, batch_idx: int) -> Tensor:
         """Class scores `[N, C]`."""
-        return self.classify(batch if isinstance(batch, Tensor) else batch[0])
+        return self.classify(read_batch(batch).value)
 
     def on_validation_epoch_end(self) -> None:
         """Log the scores."""

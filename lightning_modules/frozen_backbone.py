@@ -5,6 +5,7 @@ from typing import Any
 import pytorch_lightning as pl
 from torch import Tensor, nn
 
+from .evaluation.labeled import read_batch
 from .evaluation.pretrained_encoder import REPRESENTATION, PretrainedEncoder
 
 
@@ -61,4 +62,4 @@ class FrozenBackbone(pl.LightningModule):
 
     def predict_step(self, batch: Any, batch_idx: int) -> Tensor:
         """Features of a batch of images, `[N, F]`."""
-        return self(batch if isinstance(batch, Tensor) else batch[0])
+        return self(read_batch(batch).value)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from .checkpoints.rebuildable import RebuildableLightningModule
 from .evaluation.classifier import image_shape, read_labeled, resolve_num_classes
 from .evaluation.feature_cache import FeatureCache
+from .evaluation.labeled import read_batch
 from .evaluation.linear_heads import LinearHeads, cross_entropies, held_out_mask
 from .evaluation.pretrained_encoder import REPRESENTATION, PretrainedEncoder
 from .evaluation.top_accuracy import TopAccuracy
@@ -185,7 +186,7 @@ class LinearEvaluator(RebuildableLightningModule):
 
     def predict_step(self, batch: Any, batch_idx: int) -> Tensor:
         """Class scores `[N, C]` of the chosen head."""
-        return self.classify(batch if isinstance(batch, Tensor) else batch[0])
+        return self.classify(read_batch(batch).value)
 
     def on_validation_epoch_end(self) -> None:
         """Log the scores of the chosen rate and of each."""

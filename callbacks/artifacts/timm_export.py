@@ -112,9 +112,9 @@ def recognize(
 
 
 def image_channels(backbone: nn.Module) -> int:
-    """C of the images that a backbone takes, as its first layer of weights says."""
-    first = next((p for p in backbone.parameters() if p.ndim >= 2), None)
-    return first.shape[1] if first is not None and first.ndim == 4 else 3
+    """C of the images that a backbone takes, as its first convolution says; 3 without one."""
+    convolutions = (m for m in backbone.modules() if isinstance(m, nn.Conv2d))
+    return next((convolution.in_channels for convolution in convolutions), 3)
 
 
 def _differences(expected: nn.Module, backbone: nn.Module) -> list[str]:
@@ -178,14 +178,18 @@ def export_backbone(
         name: value.detach().cpu().contiguous() for name, value in backbone.state_dict().items()
     }
     save_file(state, folder / WEIGHTS, metadata={"format": "pt"})
-    size = (getattr(backbone, "pretrained_cfg", None) or {}).get("input_size", [])[1:]
+    own = getattr(backbone, "pretrained_cfg", None) or {}
     config = {
         "architecture": model.architecture,
         "num_classes": 0,
         "num_features": getattr(backbone, "num_features", None),
         "model_args": {k: v for k, v in model.arguments.items() if k != "num_classes"},
         "small_images": bool(model.stem),
-        "pretrained_cfg": {"num_classes": 0, "input_size": [image_channels(backbone), *size]},
+        "pretrained_cfg": {
+            "num_classes": 0,
+            "input_size": [image_channels(backbone), *own.get("input_size", [])[1:]],
+            "fixed_input_size": own.get("fixed_input_size", False),
+        },
     }
     (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n")
     card = CARD.format(

@@ -34,24 +34,46 @@ def read_exported(folder: str | Path) -> nn.Module:
                 "the callback Export wrote (runs/<name>/<version>/export), or a checkpoint"
             )
     config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-    architecture, arguments = config.get("architecture"), config.get("model_args", {})
+    architecture = config.get("architecture")
     if not architecture or not timm.is_model(architecture):
         raise ValueError(
             f"{folder / CONFIG} names the architecture {architecture!r}, which timm does not know; "
             "build the module in Python, load its weights, and pass it as backbone"
         )
     try:
-        if config.get("small_images") or config.get("stem"):
-            backbone = small_image_backbone(architecture, arguments)
-            _check_stem(config.get("stem"), backbone, architecture, arguments, folder)
-            backbone.load_state_dict(load_file(folder / WEIGHTS))
-        else:
-            backbone = timm.create_model(f"local-dir:{folder}", pretrained=True, num_classes=0)
+        if config.get("small_images") is False:
+            return timm.create_model(f"local-dir:{folder}", pretrained=True, num_classes=0)
+        backbone = _build(config)
+        backbone.load_state_dict(load_file(folder / WEIGHTS))
     except RuntimeError as error:
         raise ValueError(
-            f"{folder / WEIGHTS} does not fit timm's {architecture} with {arguments} ({error}); "
-            "export the backbone again"
+            f"{folder / WEIGHTS} does not fit timm's {architecture} with {config['model_args']} "
+            f"({error}); export the backbone again"
         ) from error
+    return backbone
+
+
+def _build(config: dict[str, Any]) -> nn.Module:
+    """A backbone without its weights, with timm's stem or that for small images.
+
+    Args:
+        config: `config.json`. Version 0.1.0 has no `small_images` but a `stem`, lines of Python
+            that change timm's; they are compared with those that `small_images` stands for.
+
+    Raises:
+        ValueError: If they are other lines.
+    """
+    architecture, arguments = config["architecture"], config["model_args"]
+    plain = timm.create_model(architecture, num_classes=0, **arguments)
+    lines = config.get("stem")
+    if lines == "":
+        return plain
+    backbone = small_image_backbone(architecture, arguments)
+    if lines is not None and lines != stem_change(plain, backbone):
+        raise ValueError(
+            f"the export changes timm's stem by {lines!r}, which small_images=True does not; "
+            "build the module in Python, load its weights, and pass it as backbone"
+        )
     return backbone
 
 
@@ -65,22 +87,6 @@ def small_image_backbone(architecture: str, arguments: dict[str, Any]) -> nn.Mod
     others = {name: value for name, value in arguments.items() if name != "num_classes"}
     channels = others.pop("in_chans", 3)
     return timm_backbone(architecture, small_images=True, image_channels=channels, **others)
-
-
-def _check_stem(
-    lines: str | None, backbone: nn.Module, architecture: str, arguments: Any, folder: Path
-) -> None:
-    """Version 0.1.0 wrote the lines of Python that change timm's stem: they must give this one.
-
-    Raises:
-        ValueError: If they are other lines.
-    """
-    plain = timm.create_model(architecture, num_classes=0, **arguments)
-    if lines and lines != stem_change(plain, backbone):
-        raise ValueError(
-            f"{folder / CONFIG} changes timm's stem by {lines!r}, which small_images=True does "
-            "not; build the module in Python, load its weights, and pass it as backbone"
-        )
 
 
 def differing_layers(plain: nn.Module, backbone: nn.Module) -> dict[str, nn.Module]:

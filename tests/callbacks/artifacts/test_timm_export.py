@@ -37,6 +37,7 @@ def run_card(folder, image):
             16,
         ),
         ({"backbone": "vit_tiny_patch16_224", "small_images": True}, 32),
+        ({"backbone": "vit_tiny_patch16_224", "small_images": True, "image_channels": 1}, 32),
         ({"backbone": "resnet10t", "small_images": True}, 32),  # a stem of several layers
         ({"backbone": "convnext_atto", "small_images": True}, 32),  # a numbered stem, stem[0]
         ({"backbone": "fastvit_t8", "small_images": True}, 32),  # and of branches
@@ -72,15 +73,16 @@ def test_another_form_is_an_error_with_a_cure(tmp_path):
         export_backbone(backbone, tmp_path)
 
 
-@pytest.mark.parametrize("name", ["resnet18", "vit_tiny_patch16_224", "convnext_atto"])
+@pytest.mark.parametrize("name", ["resnet18", "convnext_atto", "test_vit"])
 def test_timm_loads_the_folder_of_an_unchanged_stem(tmp_path, name):
     arguments = {"in_chans": 1}
     backbone = timm.create_model(name, num_classes=0, **arguments).eval()
     export_backbone(backbone, tmp_path, architecture_args=arguments)
     loaded = timm.create_model(f"local-dir:{tmp_path}", pretrained=True).eval()
-    image = torch.rand(1, 1, 224, 224)
+    image = torch.rand(1, 1, *backbone.pretrained_cfg["input_size"][1:])  # 160 pixels of test_vit
     with torch.no_grad():
         assert torch.equal(loaded(image), backbone(image))
+        assert torch.equal(read_exported(tmp_path).eval()(image), backbone(image))
 
 
 def test_the_config_says_small_images_where_the_stem_is_changed(tmp_path):

@@ -92,6 +92,15 @@ def test_a_stem_of_version_0_1_0_is_that_of_small_images_or_refused(tmp_path, im
             read_exported(tmp_path)
 
 
+def test_an_unchanged_stem_of_version_0_1_0_is_timms(tmp_path, image):
+    encoder = small_encoder()
+    export_backbone(encoder.backbone, tmp_path, architecture_args=SMALL)
+    config = json.loads((tmp_path / "config.json").read_text())
+    assert config.pop("small_images") is False
+    (tmp_path / "config.json").write_text(json.dumps(config | {"stem": ""}))
+    assert torch.equal(read_exported(tmp_path).eval()(image), encoder.represent(image))
+
+
 def test_mistakes_name_value_and_cure(tmp_path, image):
     encoder = small_encoder(small_images=True)
     with pytest.raises(ValueError, match=r"no layer 'layer9'; use .*layer4"):
