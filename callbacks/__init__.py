@@ -1,16 +1,18 @@
 """What watches training: probes of the representation, monitors, figures, export and report."""
 
-from metaug.lightning_modules.evaluation.features import Features, extract
+from metaug.lightning_modules.evaluation.features import extract
+from metaug.lightning_modules.evaluation.labeled import Features
 
+from .artifacts.run_files import run_directory
+from .artifacts.timm_export import export_backbone
 from .collapse_monitor import CollapseMonitor
 from .compile_backbone import CompileBackbone
-from .export import Export, export_backbone
+from .export import Export
 from .feature_map import FeatureMap
 from .generator_monitor import GeneratorMonitor
 from .knn_grid import KNNGrid
 from .knn_probe import KNNProbe
 from .linear_probe import LinearProbe
-from .plotting.style import run_directory
 from .probing.knn import knn_predict, knn_predict_grid
 from .probing.representation import Representation
 from .probing.representation_metrics import alignment, effective_rank, feature_std, uniformity

@@ -1,4 +1,4 @@
-"""Compiling the backbone with ``torch.compile``."""
+"""Compiling the backbone with `torch.compile`."""
 
 from typing import Any
 
@@ -7,15 +7,19 @@ from torch import nn
 
 
 class CompileBackbone(pl.Callback):
-    """Compiles every ``backbone`` of the module's encoder in place, before training starts.
+    """Compiles every `backbone` of the module's encoder in place, before training starts.
 
     Names of parameters stay as they are, so checkpoints do too. The engines' plain passes run
-    compiled; the tangent pass of ``exact`` and the unrolled steps of ``higher`` run the backbone as
+    compiled; the tangent pass of `exact` and the unrolled steps of `higher` run the backbone as
     written, since compiled code has first derivatives only. Compiling takes a minute or more once.
 
     Args:
-        backend: Backend of ``torch.compile``.
-        mode: Mode of ``torch.compile``, such as ``default`` or ``max-autotune``; null for default.
+        backend: Backend of `torch.compile`.
+        mode: Mode of `torch.compile`, such as `default` or `max-autotune`; null for default.
+
+    Examples:
+        >>> CompileBackbone(mode="max-autotune").backend
+        'inductor'
     """
 
     def __init__(self, backend: str = "inductor", mode: str | None = None) -> None:
@@ -26,19 +30,19 @@ class CompileBackbone(pl.Callback):
         """Compile.
 
         Raises:
-            ValueError: If the module has no ``backbone``.
+            ValueError: If the module has no `backbone`.
         """
         if stage != "fit":
             return
-        found: dict[str, Any] = {
+        backbones: dict[str, Any] = {
             name: module
             for name, module in pl_module.named_modules()
             if name.rsplit(".", 1)[-1] == "backbone" and isinstance(module, nn.Module)
         }
-        if not found:
+        if not backbones:
             raise ValueError(
                 f"{type(pl_module).__name__} has no module named backbone to compile; call "
                 "compile() on the module of your own instead"
             )
-        for module in found.values():
+        for module in backbones.values():
             module.compile(backend=self.backend, mode=self.mode)

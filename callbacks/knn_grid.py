@@ -1,15 +1,13 @@
-"""k-nearest-neighbour scores over a grid of k, temperature and metric."""
+"""k-nearest-neighbor scores over a grid of k, temperature and metric."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from metaug.lightning_modules.evaluation.features import Features
+from metaug.lightning_modules.evaluation.labeled import Features
 
-from .knn_probe import warn_of_small_bank
-from .probing.knn import check_votes, knn_predict_grid
-from .probing.neighbours import Metric
+from .probing.knn import check_votes, knn_predict_grid, warn_of_small_bank
+from .probing.neighbors import Metric
 from .probing.probe import Probe, accuracy
-from .probing.representation import Representation
 
 
 class Cell(NamedTuple):
@@ -39,15 +37,16 @@ class KNNGrid(Probe):
     Euclidean one, whose votes weigh 1 / distance and have no temperature; prints them as a table.
 
     Args:
-        k: numbers of neighbours that vote; a smaller bank votes as a whole, with a warning.
-        temperature: a neighbour with cosine s votes with weight exp(s / temperature).
+        k: Numbers of neighbors that vote; all of a smaller bank vote, with a warning.
+        temperature: A neighbor with cosine s votes with weight exp(s / temperature).
         metric: "cosine", "euclidean" or both.
-        bank: labelled images, a loader of `(image, target)` or `(image, target, index)`; the
-            datamodule's `bank_dataloader()` if None.
-        queries: images to score, a loader of the same form; the validation loop's if None.
-        every_n_epochs: epochs between evaluations; the last epoch is always evaluated.
-        name: what the names of the scores begin with.
-        representation: what is scored of the module; its `forward` if None.
+        name: What the names of the scores begin with.
+        kwargs: `bank`, `queries`, `every_n_epochs` and `representation` of every probe.
+
+    Examples:
+        >>> grid = KNNGrid(k=[1, 20], temperature=[0.1], metric=["cosine"])
+        >>> [cell.suffix for cell in grid.cells]
+        ['k1_T0.1', 'k20_T0.1']
     """
 
     def __init__(
@@ -55,30 +54,21 @@ class KNNGrid(Probe):
         k: Sequence[int] = (1, 5, 20, 200),
         temperature: Sequence[float] = (0.07, 0.1),
         metric: Sequence[Metric] = ("cosine", "euclidean"),
-        bank: Iterable[Any] | None = None,
-        queries: Iterable[Any] | None = None,
-        every_n_epochs: int = 1,
         name: str = "val/knn_top1",
-        representation: Representation | None = None,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(
-            name=name,
-            bank=bank,
-            queries=queries,
-            every_n_epochs=every_n_epochs,
-            representation=representation,
-        )
-        check_votes([(each, value) for each in k for value in (*temperature, 1.0)])
+        super().__init__(name=name, **kwargs)
+        check_votes([(count, value) for count in k for value in (*temperature, 1.0)])
         self.cells: list[Cell] = []
         for kind in metric:
             if kind not in ("cosine", "euclidean"):
-                raise ValueError(f"metric={kind!r} is not known; use 'cosine' or 'euclidean'.")
+                raise ValueError(f"metric={kind!r} is not known; use 'cosine' or 'euclidean'")
             for value in temperature if kind == "cosine" else [None]:
-                self.cells += [Cell(each, kind, value) for each in k]
+                self.cells += [Cell(count, kind, value) for count in k]
         if not self.cells:
             raise ValueError(
                 f"k={list(k)}, temperature={list(temperature)}, metric={list(metric)} make an "
-                "empty grid; give at least one k, one metric and, for cosine, one temperature."
+                "empty grid; give at least one k, one metric and, for cosine, one temperature"
             )
 
     def measure(
@@ -86,14 +76,14 @@ class KNNGrid(Probe):
     ) -> dict[str, float]:
         """Top-1 of each vote."""
         warn_of_small_bank(self, bank, max(cell.k for cell in self.cells))
-        found: dict[Cell, float] = {}
+        scores: dict[Cell, float] = {}
         for metric in dict.fromkeys(cell.metric for cell in self.cells):
             cells = [cell for cell in self.cells if cell.metric == metric]
             votes = [(cell.k, cell.temperature or 1.0) for cell in cells]
             predictions = knn_predict_grid(queries.value, bank, num_classes, votes, metric=metric)
             for cell, predicted in zip(cells, predictions, strict=True):
-                found[cell] = accuracy(predicted == queries.target)
-        return {f"{self.name}_{cell.suffix}": found[cell] for cell in self.cells}
+                scores[cell] = accuracy(predicted == queries.target)
+        return {f"{self.name}_{cell.suffix}": scores[cell] for cell in self.cells}
 
     def settings(self, bank_size: int) -> str:
         """The bank's size; all else stands in the table."""

@@ -1,48 +1,30 @@
-"""k-nearest-neighbour probe of the representation."""
+"""k-nearest-neighbor probe of the representation."""
 
-from collections.abc import Iterable
 from typing import Any
 
-from metaug.lightning_modules.distributed.collectives import all_sum
-from metaug.lightning_modules.evaluation.features import Features
+from metaug.lightning_modules.evaluation.labeled import Features
 
-from .probing.knn import check_votes, knn_predict
-from .probing.neighbours import Metric
+from .probing.knn import check_votes, knn_predict, warn_of_small_bank
+from .probing.neighbors import Metric
 from .probing.probe import Probe, accuracy
-from .probing.representation import Representation
-
-
-def warn_of_small_bank(probe: Probe, bank: Features, k: int) -> None:
-    """Warn once if the bank of all processes has fewer than k images.
-
-    Args:
-        probe: whose bank it is.
-        bank: this process's bank.
-        k: neighbours that vote.
-    """
-    size = int(all_sum(bank.target.new_tensor(len(bank.target))))
-    if size < k:
-        probe.warn_once(
-            f"{probe.name}: k={k} is larger than the bank; all {size} of its images vote. "
-            f"Set k to {size} or less."
-        )
 
 
 class KNNProbe(Probe):
-    """Logs how often a vote of the nearest labelled training images names the right class.
+    """Logs how often a vote of the nearest labeled training images names the right class.
 
     The search is exact, over the whole bank encoded in evaluation mode, on any number of processes.
 
     Args:
-        k: neighbours that vote; a smaller bank votes as a whole, with a warning.
-        temperature: a neighbour with cosine s votes with weight exp(s / temperature).
+        k: Neighbors that vote; all of a smaller bank vote, with a warning.
+        temperature: A neighbor with cosine s votes with weight exp(s / temperature).
         metric: "cosine", or "euclidean" whose votes weigh 1 / distance.
-        bank: labelled images, a loader of `(image, target)` or `(image, target, index)`; the
-            datamodule's `bank_dataloader()` if None.
-        queries: images to score, a loader of the same form; the validation loop's if None.
-        every_n_epochs: epochs between evaluations; the last epoch is always evaluated.
-        name: name of the score in logs.
-        representation: what is scored of the module; its `forward` if None.
+        name: Name of the score in logs.
+        kwargs: `bank`, `queries`, `every_n_epochs` and `representation` of every probe.
+
+    Examples:
+        >>> probe = KNNProbe(k=20, every_n_epochs=5)
+        >>> probe.settings(bank_size=1000)
+        'k=20, T=0.1, cosine, bank 1000'
     """
 
     def __init__(
@@ -50,19 +32,10 @@ class KNNProbe(Probe):
         k: int = 200,
         temperature: float = 0.1,
         metric: Metric = "cosine",
-        bank: Iterable[Any] | None = None,
-        queries: Iterable[Any] | None = None,
-        every_n_epochs: int = 1,
         name: str = "val/knn_top1",
-        representation: Representation | None = None,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(
-            name=name,
-            bank=bank,
-            queries=queries,
-            every_n_epochs=every_n_epochs,
-            representation=representation,
-        )
+        super().__init__(name=name, **kwargs)
         check_votes([(k, temperature)])
         self.k = k
         self.temperature = temperature

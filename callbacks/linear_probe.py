@@ -1,12 +1,10 @@
 """Linear probe of the representation."""
 
-from collections.abc import Iterable
 from typing import Any
 
-from metaug.lightning_modules.evaluation.features import Features
+from metaug.lightning_modules.evaluation.labeled import Features
 
 from .probing.probe import Probe, accuracy
-from .probing.representation import Representation
 from .probing.softmax_regression import SoftmaxRegression
 
 
@@ -18,16 +16,17 @@ class LinearProbe(Probe):
     With more than five classes top-5 is logged too.
 
     Args:
-        penalty: weight of half the squared norm of the head against the summed cross entropy; 1 /
+        penalty: Weight of half the squared norm of the head against the summed cross entropy; 1 /
             C of scikit-learn's logistic regression.
-        max_iterations: most L-BFGS iterations of one evaluation.
-        tolerance: an evaluation ends when no entry of the mean loss's gradient is larger.
-        bank: labelled images, a loader of `(image, target)` or `(image, target, index)`; the
-            datamodule's `bank_dataloader()` if None.
-        queries: images to score, a loader of the same form; the validation loop's if None.
-        every_n_epochs: epochs between evaluations; the last epoch is always evaluated.
-        name: name of the score in logs; top-5 is logged with `top1` replaced by `top5`.
-        representation: what is scored of the module; its `forward` if None.
+        max_iterations: Most L-BFGS iterations of one evaluation.
+        tolerance: An evaluation ends when no entry of the mean loss's gradient is larger.
+        name: Name of the score in logs; top-5 is logged with `top1` replaced by `top5`.
+        kwargs: `bank`, `queries`, `every_n_epochs` and `representation` of every probe.
+
+    Examples:
+        >>> probe = LinearProbe(penalty=2.0, name="val/linear_top1")
+        >>> probe.settings(bank_size=1000)
+        'penalty=2, bank 1000'
     """
 
     def __init__(
@@ -35,19 +34,10 @@ class LinearProbe(Probe):
         penalty: float = 1.0,
         max_iterations: int = 300,
         tolerance: float = 1e-5,
-        bank: Iterable[Any] | None = None,
-        queries: Iterable[Any] | None = None,
-        every_n_epochs: int = 1,
         name: str = "val/linear_top1",
-        representation: Representation | None = None,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(
-            name=name,
-            bank=bank,
-            queries=queries,
-            every_n_epochs=every_n_epochs,
-            representation=representation,
-        )
+        super().__init__(name=name, **kwargs)
         self.penalty = penalty
         self.max_iterations = max_iterations
         self.tolerance = tolerance

@@ -15,6 +15,10 @@ class ProgressLine(RichProgressBar):
 
     Of what modules log with `prog_bar` it shows everything but the run's number and the speed;
     scores (`_top1`, `_top5`) in percent.
+
+    Examples:
+        >>> short("val/knn_top1", 0.441)
+        ('kNN', '44.1')
     """
 
     def configure_columns(self, trainer: pl.Trainer) -> list[ProgressColumn]:

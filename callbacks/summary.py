@@ -1,21 +1,19 @@
 """The table at the end of a fit: what training was worth, and where its files are."""
 
-from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from metaug.lightning_modules.evaluation.features import Features, extract
+from metaug.lightning_modules.evaluation.features import extract
+from metaug.lightning_modules.evaluation.labeled import Features
 from pytorch_lightning.callbacks import Callback
 from rich.console import Console
-from rich.table import Table
 from torch import Tensor
 
-from .plotting.style import is_trial, run_directory, written_files
+from .artifacts.run_files import files_of, is_trial
+from .artifacts.score_table import RAW, TRAINED, UNTRAINED, file_list, rich_table
 from .probing.feature_store import loop_loader
 from .probing.probe import Probe
-
-RAW, UNTRAINED, TRAINED = "raw pixels", "untrained encoder", "trained encoder"
 
 
 def raw_pixels(image: Tensor) -> Tensor:
@@ -34,8 +32,12 @@ class Summary(Callback):
     the table stand the files that were written.
 
     Args:
-        baselines: measure raw pixels and the untrained encoder; False keeps the trained encoder's
+        baselines: Measure raw pixels and the untrained encoder; False keeps the trained encoder's
             row alone.
+
+    Examples:
+        >>> Summary(baselines=False).state_dict()
+        {'scores': {}}
     """
 
     def __init__(self, baselines: bool = True) -> None:
@@ -60,8 +62,8 @@ class Summary(Callback):
                 kind = None if row == RAW else probe.representation
                 for loader, batches in loaders:
                     if (id(loader), kind) not in known:
-                        found = extract(trainer, pl_module, loader, encode, batches)
-                        known[id(loader), kind] = found
+                        features = extract(trainer, pl_module, loader, encode, batches)
+                        known[id(loader), kind] = features
                 bank, queries = (known[id(loader), kind] for loader, _ in loaders)
                 self.scores[row] |= probe.score(trainer, bank, queries, fresh=True)
 
@@ -105,82 +107,15 @@ def score_names(trainer: pl.Trainer) -> list[str]:
 
 def _loaders(trainer: pl.Trainer, probe: Probe) -> list[tuple[Any, int | None]] | None:
     """Loaders of a probe's bank and queries, with the batches to read; None if it cannot run."""
-    if not probe.applies(trainer):
+    if not probe.has_required_data(trainer):
         return None
     if probe.queries is not None:
         queries: tuple[Any, int | None] = probe.queries, None
     else:
         limit = trainer.num_val_batches
         batches = limit[0] if isinstance(limit, list) and limit else limit
-        whole = isinstance(batches, list) or batches == float("inf")
-        queries = loop_loader(trainer), None if whole else int(batches)  # type: ignore[arg-type]
+        unlimited = isinstance(batches, list) or batches == float("inf")
+        queries = loop_loader(trainer), None if unlimited else int(batches)  # type: ignore[arg-type]
     if queries[0] is None or (not trainer.enable_validation and probe.queries is None):
         return None
     return [(probe.bank_loader(trainer), None), queries]
-
-
-def score_table(
-    scores: dict[str, dict[str, float]], names: list[str]
-) -> tuple[list[str], list[list[str]]]:
-    """Head and rows, in percent; the trained encoder comes last."""
-    short = [name.split("/", 1)[-1].removesuffix("_top1") for name in names]
-    head = ["representation", *({"knn": "kNN"}.get(name, name) for name in short)]
-    rows = []
-    for row in (RAW, UNTRAINED, TRAINED):
-        if scores.get(row):
-            found = [scores[row].get(name) for name in names]
-            cells = ["–" if value is None else f"{100 * value:.2f}" for value in found]
-            rows.append([row, *cells])
-    return head, rows
-
-
-def rich_table(scores: dict[str, dict[str, float]], names: list[str]) -> Table:
-    """Rows of representations, columns of scores."""
-    head, rows = score_table(scores, names)
-    made = Table(title="Probe scores, top-1 in %", title_justify="left", title_style="bold")
-    for place, name in enumerate(head):
-        made.add_column(name, justify="right" if place else "left")
-    for row in rows:
-        made.add_row(*row, style="bold" if row[0] == TRAINED else "")
-    return made
-
-
-def file_list(files: dict[str, str]) -> Table:
-    """What was written, and where."""
-    made = Table.grid(padding=(0, 2))
-    made.add_column(style="dim", no_wrap=True)
-    made.add_column(overflow="fold")
-    for kind, path in files.items():
-        made.add_row(kind, path)
-    return made
-
-
-def files_of(trainer: pl.Trainer) -> dict[str, str]:
-    """Paths of what a fit wrote, by kind; every process must ask."""
-    folder = run_directory(trainer)
-    found: dict[str, str] = {}
-    for checkpoint in trainer.checkpoint_callbacks:
-        paths = [
-            getattr(checkpoint, "last_model_path", ""),
-            getattr(checkpoint, "best_model_path", ""),
-        ]
-        for path in filter(None, paths):
-            found.setdefault("checkpoint", _short(Path(path)))
-    if (folder / "config.yaml").exists():
-        found["config"] = _short(folder / "config.yaml")
-    files = written_files(trainer)
-    figures = [path for path in files if path.parent.name == "figures"]
-    if figures:
-        names = ", ".join(path.name for path in figures)
-        found["figures"] = f"{_short(figures[0].parent)}/: {names}"
-    for path in files:
-        if path not in figures:
-            found[path.stem.replace("_", " ")] = _short(path)
-    if trainer.logger is not None and folder.exists():
-        found["logs"] = _short(folder)
-    return found
-
-
-def _short(path: Path) -> str:
-    path = path.absolute()
-    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)

@@ -13,7 +13,8 @@ from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.utilities.seed import isolate_rng
 from torch import Tensor
 
-from .plotting.style import MUTED, bare, publish, style
+from .artifacts.run_files import publish
+from .plotting.style import MUTED, bare, style
 
 
 def picture(image: Tensor) -> np.ndarray:
@@ -34,8 +35,8 @@ def draw_views(views: Sequence[Sequence[Tensor]], originals: Sequence[Tensor] = 
     """One column for each image: the image, if it is known, above its views.
 
     Args:
-        views: for each image, its views `[C, H, W]`.
-        originals: the images `[C, H, W]`, or nothing.
+        views: For each image, its views `[C, H, W]`.
+        originals: The images `[C, H, W]`, or nothing.
     """
     columns = [[*originals[i : i + 1], *views_of_image] for i, views_of_image in enumerate(views)]
     names = ["image"] * bool(originals) + [f"view {v + 1}" for v in range(len(views[0]))]
@@ -47,8 +48,8 @@ def draw_views(views: Sequence[Sequence[Tensor]], originals: Sequence[Tensor] = 
             for row, image in enumerate(images):
                 axes = grid[row, column]
                 bare(axes)
-                shown = picture(image)
-                axes.imshow(shown, interpolation="nearest" if shown.shape[0] < 64 else None)
+                pixels = picture(image)
+                axes.imshow(pixels, interpolation="nearest" if pixels.shape[0] < 64 else None)
         for row, name in enumerate(names):
             grid[row, 0].set_ylabel(
                 name, rotation=0, ha="right", va="center", labelpad=6, color=MUTED
@@ -63,12 +64,16 @@ class ViewsGrid(Callback):
     views of the first batch are shown.
 
     Args:
-        images: number of images, one column each.
+        images: Number of images, one column each.
+
+    Examples:
+        >>> ViewsGrid(images=4).written
+        []
     """
 
     def __init__(self, images: int = 8) -> None:
         if images < 1:
-            raise ValueError(f"images={images} must be 1 or above.")
+            raise ValueError(f"images={images}, but it must be 1 or above")
         self.images = images
         self.written: list[Path] = []
 
@@ -78,7 +83,7 @@ class ViewsGrid(Callback):
         if hasattr(datamodule, "example_views"):
             with isolate_rng():
                 originals, views = datamodule.example_views(self.images)
-            self._publish(trainer, draw_views(views, originals))
+            self.written = publish(trainer, draw_views(views, originals), "views_grid")
 
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
@@ -88,8 +93,5 @@ class ViewsGrid(Callback):
         if trainer.global_step == 0 and batch_idx == 0 and not hasattr(datamodule, "example_views"):
             views = read_batch(batch).views
             count = min(self.images, len(views[0]))
-            self._publish(trainer, draw_views([[view[i] for view in views] for i in range(count)]))
-
-    def _publish(self, trainer: pl.Trainer, figure: Figure) -> None:
-        path = publish(trainer, figure, "views_grid")
-        self.written = [path] if path else []
+            figure = draw_views([[view[i] for view in views] for i in range(count)])
+            self.written = publish(trainer, figure, "views_grid")

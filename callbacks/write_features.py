@@ -6,11 +6,12 @@ from typing import Any, Literal
 import numpy as np
 import pytorch_lightning as pl
 import torch
-from metaug.lightning_modules.evaluation.features import Features, pool, read_batch
+from metaug.lightning_modules.evaluation.features import pool
+from metaug.lightning_modules.evaluation.labeled import Features, read_batch
 from pytorch_lightning.callbacks import Callback
 from torch import Tensor
 
-from .plotting.style import run_directory
+from .artifacts.run_files import run_directory
 
 FileFormat = Literal["npz", "parquet"]
 
@@ -20,12 +21,12 @@ def save_features(features: Features, path: Path, *, names: list[str] | None = N
 
     Args:
         features: `[N, F]` and their targets and indices.
-        path: ends in `.npz` or `.parquet`.
-        names: path or name of each image, in the same order.
+        path: Ends in `.npz` or `.parquet`.
+        names: Path or name of each image, in the same order.
 
     Raises:
-        ValueError: for another ending.
-        ModuleNotFoundError: for parquet without pyarrow.
+        ValueError: For another ending.
+        ModuleNotFoundError: For parquet without pyarrow.
     """
     value, target, index = (part.cpu().numpy() for part in features)
     columns: dict[str, Any] = {"index": index, "target": target}
@@ -40,13 +41,13 @@ def save_features(features: Features, path: Path, *, names: list[str] | None = N
             import pyarrow.parquet as pq
         except ImportError as error:
             raise ModuleNotFoundError(
-                f"Writing parquet needs the package pyarrow ({error}): pip install pyarrow, or use "
-                "npz."
+                f"writing parquet needs the package pyarrow ({error}): pip install pyarrow, or use "
+                "npz"
             ) from error
         flat = pa.FixedSizeListArray.from_arrays(pa.array(value.reshape(-1)), value.shape[1])
         pq.write_table(pa.table(columns | {"features": flat}), path)
     else:
-        raise ValueError(f"{path.name} ends in neither .npz nor .parquet; use one of them.")
+        raise ValueError(f"{path.name} ends in neither .npz nor .parquet; use one of them")
 
 
 class WriteFeatures(Callback):
@@ -58,12 +59,16 @@ class WriteFeatures(Callback):
 
     Args:
         file_format: "npz", or "parquet" (needs pyarrow).
-        path: file to write; `features` in the run's folder if None.
+        path: File to write; `features` in the run's folder if None.
+
+    Examples:
+        >>> WriteFeatures("parquet").path is None
+        True
     """
 
     def __init__(self, file_format: FileFormat = "npz", path: str | None = None) -> None:
         if file_format not in ("npz", "parquet"):
-            raise ValueError(f"file_format={file_format!r} is not known; use 'npz' or 'parquet'.")
+            raise ValueError(f"file_format={file_format!r} is not known; use 'npz' or 'parquet'")
         self.file_format = file_format
         self.path = path
         self.written: list[Path] = []
@@ -86,28 +91,23 @@ class WriteFeatures(Callback):
         if not isinstance(outputs, Tensor):
             raise TypeError(
                 f"WriteFeatures needs predict_step to return a tensor [N, F]; it returned a "
-                f"{type(outputs).__name__}."
+                f"{type(outputs).__name__}; return the features from it"
             )
         if dataloader_idx:
             return
-        image, target, index = read_batch(batch)
-        if index is None:
-            index = torch.full((len(image),), -1)
-        self._parts.append(
-            Features(outputs.detach().float().flatten(1).cpu(), target.cpu(), index.cpu())
-        )
+        value = outputs.detach().float().flatten(1)
+        self._parts.append(read_batch(batch)._replace(value=value).to(torch.device("cpu")))
 
     def on_predict_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Gather and write on rank zero."""
         device = pl_module.device
-        parts = [Features(*(column.to(device) for column in part)) for part in self._parts]
-        whole = pool(parts, device).gathered()
+        features = pool(self._parts, device).gathered(device)
         self._parts = []
         default = run_directory(trainer) / f"features.{self.file_format}"
         path = Path(self.path) if self.path else default
         if trainer.is_global_zero:
-            save_features(whole, path, names=image_names(trainer, whole.index.tolist()))
-            print(f"features of {len(whole.value)} images: {path}")
+            save_features(features, path, names=image_names(trainer, features.index.tolist()))
+            print(f"features of {len(features.value)} images: {path}")
             self.written = [path]
 
 

@@ -6,7 +6,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .checkpoints.rebuildable import RebuildableLightningModule
-from .evaluation.classifier import count_classes, image_shape, read_labelled
+from .evaluation.classifier import image_shape, read_labeled, resolve_num_classes
+from .evaluation.labeled import read_batch
 from .evaluation.pretrained_encoder import PretrainedEncoder
 from .evaluation.top_accuracy import TopAccuracy
 from .training.optimization import OptimizerSettings
@@ -20,12 +21,19 @@ class FineTuner(RebuildableLightningModule):
 
     Args:
         backbone: A checkpoint of MetAug, the folder of an exported backbone, or a module
-            ``[N, C, H, W] -> [N, F]``.
+            `[N, C, H, W] -> [N, F]`.
         optimizer: Optimizer and schedule of the encoder.
         head_rate_factor: The head's learning rate as a multiple of the encoder's, > 0.
         freeze_batch_norm: Keep the statistics of pretraining in BatchNorm, for very few labels.
         label_smoothing: Part of the target that is spread over all classes, in [0, 1).
         num_classes: C; null takes what the data module says.
+
+    Examples:
+        >>> from metaug.lightning_modules import Encoder
+        >>> encoder = Encoder("test_resnet", image_channels=1, projection_dim=8)
+        >>> tuner = FineTuner(encoder, optimizer=OptimizerSettings(lr=0.003), num_classes=10)
+        >>> sum(p.requires_grad for p in tuner.encoder.network.projection.parameters())
+        0
     """
 
     def __init__(
@@ -56,17 +64,17 @@ class FineTuner(RebuildableLightningModule):
         self.keep_constructor_config(backbone=self.encoder.source)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Features below the head, ``[N, C, H, W] -> [N, F]``."""
+        """Features below the head, `[N, C, H, W] -> [N, F]`."""
         return self.encoder(image)
 
     def classify(self, image: Tensor) -> Tensor:
-        """Class scores, ``[N, C, H, W] -> [N, C]``."""
+        """Class scores, `[N, C, H, W] -> [N, C]`."""
         assert self.head is not None
         return self.head(self(image))
 
     def setup(self, stage: str) -> None:
         """Make the head."""
-        classes = count_classes(self.trainer, self.num_classes)
+        classes = resolve_num_classes(self.trainer, self.num_classes)
         self._build(self.encoder.width(*image_shape(self.trainer)), classes)
 
     def _build(self, in_features: int, num_classes: int) -> None:
@@ -96,17 +104,17 @@ class FineTuner(RebuildableLightningModule):
         return [optimizer], [{"scheduler": schedule, "interval": "step"}]
 
     def on_train_epoch_start(self) -> None:
-        """Keep BatchNorm in evaluation mode, where that is wanted."""
+        """Keep BatchNorm in evaluation mode, with `freeze_batch_norm`."""
         if self.freeze_batch_norm:
             for module in self.encoder.modules():
                 if isinstance(module, nn.modules.batchnorm._BatchNorm):
                     module.eval()
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
-        """Cross entropy of the labelled images of a batch."""
-        images = read_labelled(batch)
+        """Cross entropy of the labeled images of a batch."""
+        images = read_labeled(batch)
         known = images.target >= 0
-        scores = self.classify(images.image[known])
+        scores = self.classify(images.value[known])
         if not bool(known.any()):
             return scores.sum()
         loss = functional.cross_entropy(
@@ -117,14 +125,14 @@ class FineTuner(RebuildableLightningModule):
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
         """Score a batch."""
-        images = read_labelled(batch)
-        self.score.update(self.classify(images.image)[:, None], images.target)
+        images = read_labeled(batch)
+        self.score.update(self.classify(images.value)[:, None], images.target)
 
     test_step = validation_step
 
     def predict_step(self, batch: Any, batch_idx: int) -> Tensor:
-        """Class scores ``[N, C]``."""
-        return self.classify(batch if isinstance(batch, Tensor) else batch[0])
+        """Class scores `[N, C]`."""
+        return self.classify(read_batch(batch).value)
 
     def on_validation_epoch_end(self) -> None:
         """Log the scores."""
@@ -148,4 +156,4 @@ class FineTuner(RebuildableLightningModule):
         if self._last:
             shown = ", ".join(f"{name} {100 * value:.2f} %" for name, value in self._last.items())
             labels = getattr(getattr(self.trainer, "datamodule", None), "num_instances", "all")
-            self.print(f"fine-tuned on {labels} labelled images, after the last epoch: {shown}")
+            self.print(f"fine-tuned on {labels} labeled images, after the last epoch: {shown}")

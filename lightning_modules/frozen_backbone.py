@@ -5,6 +5,7 @@ from typing import Any
 import pytorch_lightning as pl
 from torch import Tensor, nn
 
+from .evaluation.labeled import read_batch
 from .evaluation.pretrained_encoder import REPRESENTATION, PretrainedEncoder
 
 
@@ -13,9 +14,15 @@ class FrozenBackbone(pl.LightningModule):
 
     Args:
         backbone: A checkpoint of MetAug, the folder of an exported backbone, or a module
-            ``[N, C, H, W] -> [N, F]``.
-        layer: ``representation``, ``projection``, or the dotted name of a part of the backbone
-            such as ``layer3``, whose output is averaged over space.
+            `[N, C, H, W] -> [N, F]`.
+        layer: `representation`, `projection`, or the dotted name of a part of the backbone
+            such as `layer3`, whose output is averaged over space.
+
+    Examples:
+        >>> import torch
+        >>> frozen = FrozenBackbone(nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten()))
+        >>> frozen(torch.zeros(1, 3, 4, 4)).requires_grad
+        False
     """
 
     def __init__(self, backbone: str | nn.Module, layer: str = REPRESENTATION) -> None:
@@ -23,7 +30,7 @@ class FrozenBackbone(pl.LightningModule):
         self.encoder = PretrainedEncoder(backbone, layer).freeze()
 
     def forward(self, image: Tensor) -> Tensor:
-        """Features, ``[N, C, H, W] -> [N, F]``."""
+        """Features, `[N, C, H, W] -> [N, F]`."""
         return self.encoder(image)
 
     def setup(self, stage: str) -> None:
@@ -42,10 +49,10 @@ class FrozenBackbone(pl.LightningModule):
             self.encoder.width(data.image_channels, data.image_size, data.image_size)
 
     def training_step(self, batch: Any, batch_idx: int) -> None:
-        """Never reached: see ``setup``; Lightning asks for it first."""
+        """Never reached: see `setup`; Lightning asks for it first."""
 
     def configure_optimizers(self) -> None:
-        """Never reached: see ``setup``; Lightning asks for it first."""
+        """Never reached: see `setup`; Lightning asks for it first."""
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
         """Nothing of its own: probes (callbacks) evaluate the features."""
@@ -54,5 +61,5 @@ class FrozenBackbone(pl.LightningModule):
         """Nothing of its own: probes (callbacks) evaluate the features."""
 
     def predict_step(self, batch: Any, batch_idx: int) -> Tensor:
-        """Features of a batch of images, ``[N, F]``."""
-        return self(batch if isinstance(batch, Tensor) else batch[0])
+        """Features of a batch of images, `[N, F]`."""
+        return self(read_batch(batch).value)

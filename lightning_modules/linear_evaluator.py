@@ -1,14 +1,14 @@
 """Offline linear evaluation: linear heads on a frozen encoder, many learning rates in one pass."""
 
-import warnings
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from .checkpoints.rebuildable import RebuildableLightningModule
-from .evaluation.classifier import count_classes, image_shape, read_labelled
+from .evaluation.classifier import image_shape, read_labeled, resolve_num_classes
 from .evaluation.feature_cache import FeatureCache
+from .evaluation.labeled import read_batch
 from .evaluation.linear_heads import LinearHeads, cross_entropies, held_out_mask
 from .evaluation.pretrained_encoder import REPRESENTATION, PretrainedEncoder
 from .evaluation.top_accuracy import TopAccuracy
@@ -20,21 +20,21 @@ LEARNING_RATES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
 class LinearEvaluator(RebuildableLightningModule):
     """Linear classification of frozen features: SGD with momentum, cosine schedule, last epoch.
 
-    All learning rates are trained at once on the same features, standardised and from heads of
-    zeros. Which one is reported is chosen without the validation images: every head has a twin
-    that does not train on the held-out part of the training images, and the rate whose twin does
-    best on them is taken. Logs `val/linear_top1` and `val/linear_top5` of that rate (`test/` in a
-    test), `val/linear_rate`, and `val/linear_top1_rate<rate>` of each.
+    All learning rates are trained at once on the same features, standardized and from heads of
+    zeros. Which one is reported is chosen without the validation images: beside every head trains a
+    held-out head, which does not see the held-out part of the training images, and the rate whose
+    held-out head does best on them is taken. Logs `val/linear_top1` and `val/linear_top5` of that
+    rate (`test/` in a test), `val/linear_rate`, and `val/linear_top1_rate<rate>` of each.
 
     Args:
         backbone: A checkpoint of MetAug, the folder of an exported backbone, or a module
-            ``[N, C, H, W] -> [N, F]``.
-        layer: ``representation``, ``projection``, or the dotted name of a part of the backbone
-            such as ``layer3``, whose output is averaged over space.
+            `[N, C, H, W] -> [N, F]`.
+        layer: `representation`, `projection`, or the dotted name of a part of the backbone
+            such as `layer3`, whose output is averaged over space.
         learning_rates: Peak learning rates of the heads.
         momentum: Momentum of SGD.
         weight_decay: Weight decay of the heads' weights, not of their biases.
-        schedule: ``cosine`` to 0 at the end, or ``constant``.
+        schedule: `cosine` to 0 at the end, or `constant`.
         warmup_epochs: Epochs of linear warm-up; fractions are allowed.
         augment: Train on the loader's random views (the first of each image), encoded anew in every
             epoch. False encodes the images under the evaluation transform once, and trains on
@@ -43,6 +43,13 @@ class LinearEvaluator(RebuildableLightningModule):
             rate with the smallest training loss is taken.
         num_classes: C; null takes what the data module says.
         seed: Seed of the order of cached features.
+
+    Examples:
+        >>> from metaug.lightning_modules import Encoder
+        >>> encoder = Encoder("test_resnet", image_channels=1, projection_dim=8)
+        >>> evaluator = LinearEvaluator(encoder, learning_rates=[0.1, 1.0])
+        >>> evaluator(torch.zeros(2, 1, 32, 32)).shape
+        torch.Size([2, 96])
     """
 
     def __init__(
@@ -83,11 +90,11 @@ class LinearEvaluator(RebuildableLightningModule):
         self.keep_constructor_config(backbone=self.encoder.source)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Frozen features of images ``[N, C, H, W] -> [N, F]``; features are left as they are."""
+        """Frozen features of images `[N, C, H, W] -> [N, F]`; features are left as they are."""
         return image if image.ndim == 2 else self.encoder(image)
 
     def classify(self, image: Tensor) -> Tensor:
-        """Class scores ``[N, C]`` of the chosen head."""
+        """Class scores `[N, C]` of the chosen head."""
         assert self.heads is not None
         return self.heads(self(image))[:, int(self.chosen), 0]
 
@@ -95,15 +102,13 @@ class LinearEvaluator(RebuildableLightningModule):
 
     def setup(self, stage: str) -> None:
         """Make the heads; encode the data once, unless they are augmented."""
-        classes = count_classes(self.trainer, self.num_classes)
+        classes = resolve_num_classes(self.trainer, self.num_classes)
         channels, height, width = image_shape(self.trainer)
         self._build(self.encoder.width(channels, height, width), classes)
-        # Lightning doubts that a frozen encoder is meant to be in evaluation mode
-        warnings.filterwarnings("ignore", message="Found .* in eval mode at the start of training")
         if stage == "fit" and not self.augment:
             assert self.heads is not None
             self._cache = FeatureCache(self.trainer, self.encoder, seed=self.seed)
-            self.heads.fix_normalization(self._cache.train.feature)
+            self.heads.fix_normalization(self._cache.train.value)
             self._cache.serve()
 
     def _build(self, in_features: int, num_classes: int) -> None:
@@ -124,8 +129,9 @@ class LinearEvaluator(RebuildableLightningModule):
         """SGD with one learning rate per head, all on one schedule."""
         assert self.heads is not None
         groups: list[dict[str, Any]] = []
-        for number, rate in enumerate(self.learning_rates):
-            weight, bias = self.heads.weight[number], self.heads.bias[number]
+        for weight, bias, rate in zip(
+            self.heads.weight, self.heads.bias, self.learning_rates, strict=True
+        ):
             groups.append({"params": [weight], "lr": rate, "weight_decay": self.weight_decay})
             groups.append({"params": [bias], "lr": rate})
         optimizer = torch.optim.SGD(groups, lr=1.0, momentum=self.momentum)
@@ -138,19 +144,19 @@ class LinearEvaluator(RebuildableLightningModule):
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         """The sum of all heads' cross entropies; no head's gradient depends on another head."""
-        images = read_labelled(batch).labelled()
+        images = read_labeled(batch).labeled()
         assert self.heads is not None
-        scores = self.heads(self(images.image))
+        scores = self.heads(self(images.value))  # [N, H, 2, C]: scored heads, held-out heads
         held_out = held_out_mask(images.index, self.held_out)
         losses = cross_entropies(scores[:, :, 0], images.target)
-        twins = cross_entropies(
+        held_out_losses = cross_entropies(
             scores[~held_out][:, :, 1], images.target[~held_out], (1 - self.held_out) * len(scores)
         )
         with torch.no_grad():
             self.training_score.update(scores[:, :, 0], images.target)
             self.held_out_score.update(scores[held_out][:, :, 1], images.target[held_out])
         self.log("train/loss", losses[self.chosen].detach(), prog_bar=True)
-        return losses.sum() + twins.sum()
+        return losses.sum() + held_out_losses.sum()
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
         """At the end of an epoch, before validation: choose the learning rate."""
@@ -159,11 +165,11 @@ class LinearEvaluator(RebuildableLightningModule):
 
     def _choose(self) -> None:
         held_out = self.held_out_score.scores() if self.held_out else {}
-        found = held_out.get("top1")
-        if found is None or not found.isfinite().all():  # no image was held out
+        top1 = held_out.get("top1")
+        if top1 is None or not top1.isfinite().all():  # no image was held out
             self.chosen.copy_(self.training_score.scores()["loss"].argmin())
         else:
-            best = found == found.max()
+            best = top1 == top1.max()
             self.chosen.copy_(held_out["loss"].masked_fill(~best, torch.inf).argmin())
         self.training_score.reset()
         self.held_out_score.reset()
@@ -172,15 +178,15 @@ class LinearEvaluator(RebuildableLightningModule):
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
         """Score all heads."""
-        images = read_labelled(batch)
+        images = read_labeled(batch)
         assert self.heads is not None
-        self.score.update(self.heads(self(images.image))[:, :, 0], images.target)
+        self.score.update(self.heads(self(images.value))[:, :, 0], images.target)
 
     test_step = validation_step
 
     def predict_step(self, batch: Any, batch_idx: int) -> Tensor:
-        """Class scores ``[N, C]`` of the chosen head."""
-        return self.classify(batch if isinstance(batch, Tensor) else batch[0])
+        """Class scores `[N, C]` of the chosen head."""
+        return self.classify(read_batch(batch).value)
 
     def on_validation_epoch_end(self) -> None:
         """Log the scores of the chosen rate and of each."""

@@ -112,6 +112,8 @@ def _quieten() -> None:
     # data without a validation split, and images in memory, are as they should be
     warnings.filterwarnings("ignore", "Total length of `list` across ranks is zero")
     warnings.filterwarnings("ignore", "The '.*' does not have many workers")
+    # a frozen encoder that is evaluated is meant to be in evaluation mode
+    warnings.filterwarnings("ignore", "Found .* in eval mode at the start of training")
     # Lightning's own use of torch
     warnings.filterwarnings("ignore", r"`isinstance\(treespec, LeafSpec\)` is deprecated")
     for name in ("pytorch_lightning.utilities.rank_zero", "lightning.pytorch.utilities.rank_zero"):

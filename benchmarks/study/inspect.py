@@ -20,7 +20,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from metaug.callbacks.generator_monitor import draw_generator
+from metaug.callbacks.plotting.generator import draw_generator
 from metaug.callbacks.plotting.history import History
 from metaug.callbacks.plotting.style import style
 from metaug.callbacks.probing.representation_metrics import effective_rank, feature_std

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
-from metaug.callbacks.plotting.style import COLOURS, INK, MUTED, style
+from metaug.callbacks.plotting.style import COLORS, INK, MUTED, style
 
 from .results import Results
 from .rows import Rows
@@ -95,7 +95,7 @@ def draw(runs: dict[str, Lines], rows: Rows) -> Figure:
                 values = [line[score] for line in runs[name] if not math.isnan(line[score])]
                 if not values:
                     continue
-                colour = INK if name == rows.baseline else COLOURS[panel]
+                colour = INK if name == rows.baseline else COLORS[panel]
                 axes.plot(values, [height] * len(values), "o", color=colour, alpha=0.45, ms=4)
                 axes.plot(statistics.mean(values), height, "|", color=colour, ms=14, mew=2)
             axes.set_yticks(range(len(names)), [rows.title(name) for name in names])

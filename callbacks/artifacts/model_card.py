@@ -6,7 +6,7 @@ from typing import Any
 CARD = """---
 {library}tags: [image-feature-extraction, self-supervised, metaug]
 ---
-# {name}
+# {architecture} trained by {method}
 
 A `{architecture}` backbone without classifier, trained without labels by {method}. It maps images
 `[N, {channels}, H, W]` to {features} features.

@@ -13,7 +13,7 @@ class History:
     takes half as many, so that memory and figures stay bounded in runs of any length.
 
     Args:
-        limit: most points of a series.
+        limit: Most points of a series.
     """
 
     def __init__(self, limit: int = 1000) -> None:

@@ -1,1 +1,4 @@
-"""What probes and monitors are made of: when they evaluate, what they look at, how they score."""
+"""What probes and monitors are made of: when they evaluate, of what, and how they score.
+
+Callbacks import it; it imports no other part of this room.
+"""

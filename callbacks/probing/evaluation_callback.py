@@ -1,11 +1,12 @@
 """When a callback evaluates the representation, and what it is given."""
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import Any
 
 import pytorch_lightning as pl
-from metaug.lightning_modules.evaluation.features import Features
+from metaug.lightning_modules.evaluation.classifier import data_num_classes
+from metaug.lightning_modules.evaluation.labeled import Features
 from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.trainer.states import TrainerFn
 from pytorch_lightning.utilities.rank_zero import rank_zero_warn
@@ -14,7 +15,7 @@ from .feature_store import FeatureStore, loop_loader
 from .representation import Representation
 
 
-def due(trainer: pl.Trainer, every_n_epochs: int) -> bool:
+def is_evaluation_epoch(trainer: pl.Trainer, every_n_epochs: int) -> bool:
     """Whether to evaluate now: every n epochs of a fit, after its last epoch, always outside a fit.
 
     Never in the sanity check.
@@ -28,50 +29,54 @@ def due(trainer: pl.Trainer, every_n_epochs: int) -> bool:
     return last or done % every_n_epochs == 0
 
 
-def unlabelled(trainer: pl.Trainer) -> bool:
-    """Whether the datamodule says that it has no labels."""
-    return getattr(getattr(trainer, "datamodule", None), "num_classes", None) == 0
+def check_every_n_epochs(every_n_epochs: int) -> int:
+    """The same number of epochs.
+
+    Raises:
+        ValueError: If it is below 1.
+    """
+    if every_n_epochs < 1:
+        raise ValueError(f"every_n_epochs={every_n_epochs}, but it must be 1 or above")
+    return every_n_epochs
 
 
-class EvaluationCallback(Callback):
-    """Looks at the representation of the images of the validation loop, or of a loader of its own.
+class EvaluationCallback(Callback, ABC):
+    """Evaluates the representation of the images of the validation loop, or of a loader of its own.
 
-    Images are encoded in evaluation mode, once for all such callbacks of a trainer, without a
-    trace in training.
+    Images are encoded in evaluation mode, once for all such callbacks of a trainer, with no side
+    effects on training (modes, random state, gradients).
 
     Args:
-        queries: images to look at, a loader of `(image, target)` or `(image, target, index)`; the
+        queries: Images to evaluate, a loader of `(image, target)` or `(image, target, index)`; the
             validation loop's if None. With a loader no validation loop is needed.
-        every_n_epochs: epochs between evaluations; the last epoch is always evaluated.
+        every_n_epochs: Epochs between evaluations; the last epoch is always evaluated.
     """
 
     representation = Representation()
 
     def __init__(self, *, queries: Iterable[Any] | None = None, every_n_epochs: int = 1) -> None:
-        if every_n_epochs < 1:
-            raise ValueError(f"every_n_epochs={every_n_epochs} must be 1 or above.")
         self.queries = queries
-        self.every_n_epochs = every_n_epochs
+        self.every_n_epochs = check_every_n_epochs(every_n_epochs)
         self._warned: set[str] = set()
-
-    def store(self, trainer: pl.Trainer) -> FeatureStore:
-        """The features that are shared with the other callbacks of a trainer."""
-        return FeatureStore.of(trainer, self.representation)
 
     @abstractmethod
     def evaluate(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Look at the representation; every process comes here."""
+        """Evaluate the representation; every process comes here."""
 
     @property
     def title(self) -> str:
         """What warnings call this callback."""
         return type(self).__name__
 
+    def store(self, trainer: pl.Trainer) -> FeatureStore:
+        """The features that are shared with the other callbacks of a trainer."""
+        return FeatureStore.of(trainer, self.representation)
+
     def query_features(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> Features:
-        """This process's share of the images to look at."""
+        """This process's share of the images to evaluate."""
         store = self.store(trainer)
         if self.queries is None:
-            return store.collected(pl_module)
+            return store.collected(trainer)
         return store.extracted(trainer, pl_module, self.queries)
 
     def warn_once(self, message: str) -> None:
@@ -80,9 +85,9 @@ class EvaluationCallback(Callback):
             self._warned.add(message)
             rank_zero_warn(message)
 
-    def wanted(self, trainer: pl.Trainer) -> bool:
+    def should_evaluate(self, trainer: pl.Trainer) -> bool:
         """Whether to evaluate in the present loop."""
-        return due(trainer, self.every_n_epochs)
+        return is_evaluation_epoch(trainer, self.every_n_epochs)
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Say at once what could never run."""
@@ -91,10 +96,6 @@ class EvaluationCallback(Callback):
                 f"{self.title} never runs: there is no validation loop. Give the module a "
                 "validation_step and a validation loader, or pass queries=."
             )
-
-    def applies(self, trainer: pl.Trainer) -> bool:
-        """Whether the data has what this callback looks at."""
-        return True
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Say so if the validation loop turns out to have no images; one warning for all."""
@@ -106,7 +107,8 @@ class EvaluationCallback(Callback):
         if not trainer.enable_validation or concerned[:1] != [self] or loop_loader(trainer):
             return
         names = ", ".join(callback.title for callback in concerned)
-        no_labels = " (and no labels, which probes need)" if unlabelled(trainer) else ""
+        unlabeled = data_num_classes(trainer) == 0
+        no_labels = " (and no labels, which probes need)" if unlabeled else ""
         self.warn_once(
             f"{names} will not run: the data has no validation images{no_labels}. Give it a "
             "validation split, or pass queries=."
@@ -126,12 +128,12 @@ class EvaluationCallback(Callback):
         dataloader_idx: int = 0,
     ) -> None:
         """Encode the batch, if no other callback did; only the first loader counts."""
-        if self.queries is None and dataloader_idx == 0 and self.wanted(trainer):
+        if self.queries is None and dataloader_idx == 0 and self.should_evaluate(trainer):
             self.store(trainer).collect(trainer, pl_module, batch, batch_idx)
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Evaluate the images of the loop."""
-        if self.wanted(trainer):
+        if self.should_evaluate(trainer):
             self.evaluate(trainer, pl_module)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -150,7 +152,7 @@ class EvaluationCallback(Callback):
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Without a validation loop, evaluate the queries of a loader."""
         in_loop = self.queries is None or trainer.enable_validation
-        if not in_loop and self.wanted(trainer):
+        if not in_loop and self.should_evaluate(trainer):
             self.evaluate(trainer, pl_module)
 
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:

@@ -6,14 +6,8 @@ from weakref import WeakKeyDictionary
 
 import pytorch_lightning as pl
 import torch
-from metaug.lightning_modules.evaluation.features import (
-    Features,
-    encode_batch,
-    evaluation,
-    extract,
-    pool,
-    read_batch,
-)
+from metaug.lightning_modules.evaluation.features import encode_batch, evaluation, extract, pool
+from metaug.lightning_modules.evaluation.labeled import Features, read_batch
 from metaug.lightning_modules.evaluation.loaders import sampler_indices
 
 from .representation import Representation
@@ -25,7 +19,7 @@ class FeatureStore:
     """Features of the evaluation in progress: of the batches of its loop and of other loaders.
 
     Args:
-        representation: what the features are of the module.
+        representation: What the features are of the module.
     """
 
     _of_trainer: ClassVar["WeakKeyDictionary[pl.Trainer, Stores]"] = WeakKeyDictionary()
@@ -68,7 +62,7 @@ class FeatureStore:
         if not self._batches:
             self._known = sampler_indices(loop_loader(trainer))
         self._batches.add(batch_idx)
-        count = len(read_batch(batch)[0])
+        count = len(read_batch(batch).value)
         known = self._known
         index = None if known is None else torch.tensor(known[self._seen : self._seen + count])
         self._seen += count
@@ -76,10 +70,10 @@ class FeatureStore:
             encode = self.representation.of(module)
             self._parts.append(encode_batch(trainer, encode, batch, index))
 
-    def collected(self, module: pl.LightningModule) -> Features:
+    def collected(self, trainer: pl.Trainer) -> Features:
         """Features of all batches of the loop so far."""
         if self._queries is None:
-            self._queries = pool(self._parts, module.device)
+            self._queries = pool(self._parts, trainer.strategy.root_device)
             self._parts = []
         return self._queries
 
@@ -88,22 +82,22 @@ class FeatureStore:
     ) -> Features:
         """Features of all images of `loader`."""
         if id(loader) not in self._extracted:
-            found = extract(trainer, module, loader, self.representation.of(module))
-            self._extracted[id(loader)] = loader, found
+            features = extract(trainer, module, loader, self.representation.of(module))
+            self._extracted[id(loader)] = loader, features
         return self._extracted[id(loader)][1]
 
     def bank_loader(self, trainer: pl.Trainer) -> Iterable[Any]:
-        """The datamodule's labelled bank; its loader is made once.
+        """The datamodule's labeled bank; its loader is made once.
 
         Raises:
-            ValueError: if the trainer has no datamodule with a `bank_dataloader`.
+            ValueError: If the trainer has no datamodule with a `bank_dataloader`.
         """
         if self._bank_loader is None:
             datamodule: Any = getattr(trainer, "datamodule", None)
             if not hasattr(datamodule, "bank_dataloader"):
                 raise ValueError(
-                    f"The datamodule {type(datamodule).__name__} has no bank_dataloader(). Pass "
-                    "bank=, a DataLoader of labelled training images (image, target)."
+                    f"the datamodule {type(datamodule).__name__} has no bank_dataloader(); pass "
+                    "bank=, a DataLoader of labeled training images (image, target)"
                 )
             self._bank_loader = datamodule.bank_dataloader()
         return self._bank_loader

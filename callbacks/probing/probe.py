@@ -1,4 +1,4 @@
-"""Probes: scores of the representation on labelled images."""
+"""Probes: scores of the representation on labeled images."""
 
 import math
 from abc import abstractmethod
@@ -7,28 +7,28 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from metaug.lightning_modules.distributed.collectives import all_max, all_sum
-from metaug.lightning_modules.evaluation.features import Features
+from metaug.lightning_modules.distributed.collectives import all_sum
+from metaug.lightning_modules.evaluation.classifier import data_num_classes
+from metaug.lightning_modules.evaluation.labeled import Features, count_classes
 
-from .evaluation_callback import EvaluationCallback, unlabelled
+from .evaluation_callback import EvaluationCallback
 from .feature_store import FeatureStore
 from .representation import Representation
 
 
 class Probe(EvaluationCallback):
-    """Scores the representation on labelled images, without a trace in training.
+    """Scores the representation on labeled images, with no side effects on training.
 
     The bank is what is learned from, the queries what is scored. Both are encoded in evaluation
     mode, once for all probes of a trainer. The queries are the images of the validation (test)
     loop, or of a loader of their own; then no validation loop is needed.
 
     Args:
-        name: name of the score in logs; `val/` becomes `test/` in a test.
-        bank: labelled images, a loader of `(image, target)` or `(image, target, index)`; the
+        name: Name of the score in logs; `val/` becomes `test/` in a test.
+        bank: Labeled images, a loader of `(image, target)` or `(image, target, index)`; the
             datamodule's `bank_dataloader()` if None.
-        queries: images to score, a loader of the same form; the validation loop's if None.
-        every_n_epochs: epochs between evaluations; the last epoch is always evaluated.
-        representation: what is scored of the module; its `forward` if None.
+        representation: What is scored of the module; its `forward` if None.
+        kwargs: `queries` and `every_n_epochs` of `EvaluationCallback`.
     """
 
     def __init__(
@@ -36,11 +36,10 @@ class Probe(EvaluationCallback):
         *,
         name: str,
         bank: Iterable[Any] | None = None,
-        queries: Iterable[Any] | None = None,
-        every_n_epochs: int = 1,
         representation: Representation | None = None,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(queries=queries, every_n_epochs=every_n_epochs)
+        super().__init__(**kwargs)
         self.representation = representation or Representation()
         self.name = name
         self.bank = bank
@@ -69,10 +68,10 @@ class Probe(EvaluationCallback):
         """Scores in [0, 1] by name; the first is the main one.
 
         Args:
-            bank: this process's labelled bank features.
-            queries: this process's labelled query features.
-            num_classes: number of classes over all processes.
-            fresh: neither use nor keep anything learned in earlier evaluations.
+            bank: This process's labeled bank features.
+            queries: This process's labeled query features.
+            num_classes: Number of classes over all processes.
+            fresh: Neither use nor keep anything learned in earlier evaluations.
         """
 
     @abstractmethod
@@ -83,7 +82,7 @@ class Probe(EvaluationCallback):
         self, trainer: pl.Trainer, bank: Features, queries: Features, *, fresh: bool = False
     ) -> dict[str, float]:
         """Measure, or warn once and return nothing where there is nothing to measure."""
-        bank, queries = bank.labelled(), queries.labelled()
+        bank, queries = bank.labeled(), queries.labeled()
         device = bank.value.device
         finite = bool(bank.value.isfinite().all() and queries.value.isfinite().all())
         sizes = all_sum(
@@ -91,8 +90,8 @@ class Probe(EvaluationCallback):
         )
         if not bool(sizes[:2].all()):
             self.warn_once(
-                f"{self.name} is skipped: {int(sizes[0])} labelled images in the bank and "
-                f"{int(sizes[1])} labelled queries."
+                f"{self.name} is skipped: {int(sizes[0])} labeled images in the bank and "
+                f"{int(sizes[1])} labeled queries."
             )
             return {}
         if bool(sizes[2]):
@@ -103,15 +102,15 @@ class Probe(EvaluationCallback):
             self.bank_size, self.query_size = int(sizes[0]), int(sizes[1])
         return scores
 
-    def applies(self, trainer: pl.Trainer) -> bool:
+    def has_required_data(self, trainer: pl.Trainer) -> bool:
         """Whether there are labels to learn from."""
-        return self.bank is not None or not unlabelled(trainer)
+        return self.bank is not None or data_num_classes(trainer) != 0
 
-    def wanted(self, trainer: pl.Trainer) -> bool:
-        """Whether to evaluate in the present loop; unlabelled data is skipped with one warning."""
-        if not super().wanted(trainer):
+    def should_evaluate(self, trainer: pl.Trainer) -> bool:
+        """Whether to evaluate in the present loop; unlabeled data is skipped with one warning."""
+        if not super().should_evaluate(trainer):
             return False
-        if not self.applies(trainer):
+        if not self.has_required_data(trainer):
             self.warn_once(f"{self.name} is skipped: the data has no labels.")
             return False
         return True
@@ -148,8 +147,8 @@ class Probe(EvaluationCallback):
         """The scores as they are printed, with what they depend on.
 
         Args:
-            scores: values in [0, 1] by name.
-            conditions: settings, sizes of bank and queries.
+            scores: Values in [0, 1] by name.
+            conditions: Settings, sizes of bank and queries.
         """
         values = ", ".join(f"{name} {100 * value:.2f} %" for name, value in scores.items())
         return f"{values} ({conditions})"
@@ -161,13 +160,6 @@ class Probe(EvaluationCallback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Remember the latest scores."""
         self.scores, self.epoch = dict(state_dict["scores"]), state_dict["epoch"]
-
-
-def count_classes(bank: Features, queries: Features) -> int:
-    """Number of classes over all processes: one more than the largest label."""
-    targets = torch.cat([bank.target, queries.target])
-    largest = int(targets.max()) if len(targets) else -1
-    return all_max(largest, targets.device) + 1
 
 
 def accuracy(correct: torch.Tensor) -> float:

@@ -1,4 +1,4 @@
-"""What a probe looks at: a layer of the encoder, with or without augmented features."""
+"""What a probe scores: a layer of the encoder, with or without augmented features."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class Representation:
-    """Of a module, the representation `[N, F]` of images that a probe looks at.
+    """Of a module, the representation `[N, F]` of images that a probe scores.
 
     Args:
         layer: A layer of `module.encoder`, for encoders that name their `layers` and take one of
@@ -18,6 +18,13 @@ class Representation:
             `forward`.
         augmented: Join the augmented features of all views, as MetAug's generator makes them of a
             plain image; without a generator there are none to join.
+
+    Examples:
+        >>> probed = Representation(layer="layer2")
+        >>> probed.words
+        'layer2, '
+        >>> probed == Representation("layer2", augmented=False)  # probes of one share features
+        True
     """
 
     layer: str | None = None
@@ -33,10 +40,10 @@ class Representation:
         if self.layer is not None:
             layers = getattr(encoder, "layers", ())
             if self.layer not in layers:
-                cure = f"use one of {', '.join(layers)}" if layers else "set representation to null"
+                fix = f"use one of {', '.join(layers)}" if layers else "set representation to null"
                 raise ValueError(
                     f"layer {self.layer!r} cannot be probed: the encoder "
-                    f"{type(encoder).__name__} has no layer of that name; {cure}"
+                    f"{type(encoder).__name__} has no layer of that name; {fix}"
                 )
         if not self.augmented:
             return module if self.layer is None else self._plain(module)

@@ -11,9 +11,9 @@ from torch import Tensor
 
 
 def feature_std(features: Tensor) -> Tensor:
-    """Spread of unit features `[N, F]`: mean standard deviation times sqrt(F).
+    """Standard deviation of unit features `[N, F]`: its mean over features times sqrt(F).
 
-    1 when they spread evenly in all directions, 0 when all are the same (Chen and He, "Exploring
+    1 when they fill all directions evenly, 0 when all are the same (Chen and He, "Exploring
     simple Siamese representation learning", CVPR 2021, section 4.1).
     """
     unit = F.normalize(features.double(), dim=1)
@@ -21,7 +21,7 @@ def feature_std(features: Tensor) -> Tensor:
 
 
 def effective_rank(features: Tensor) -> Tensor:
-    """RankMe: exp of the entropy of the singular values of `[N, F]`, normalised to sum to one.
+    """RankMe: exp of the entropy of the singular values of `[N, F]`, normalized to sum to one.
 
     Between 1 (all features along one direction) and min(N, F) (Garrido et al., "RankMe", ICML 2023,
     equation 1, without its epsilon).
@@ -47,11 +47,11 @@ def uniformity(features: Tensor, scale: float = 2.0) -> Tensor:
     and Isola, ICML 2020, section 4.2).
 
     Raises:
-        ValueError: for fewer than two images, which make no pair.
+        ValueError: For fewer than two images, which make no pair.
     """
     count = len(features)
     if count < 2:
-        raise ValueError(f"uniformity needs pairs of images; got {count} image(s).")
+        raise ValueError(f"uniformity needs pairs of images, got {count} image(s); give at least 2")
     unit = F.normalize(features.double(), dim=1)
     total = unit.new_zeros(())
     for rows in unit.split(1024):

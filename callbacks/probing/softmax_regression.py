@@ -13,19 +13,26 @@ from torch import Tensor
 
 
 class SoftmaxRegression:
-    """A linear head on standardised features, the minimum of a convex problem.
+    """A linear head on standardized features, the minimum of a convex problem.
 
         sum of cross entropies + penalty / 2 * |weight|^2
 
     This is scikit-learn's logistic regression with `C = 1 / penalty` after its `StandardScaler`.
-    L-BFGS on the whole set finds the minimum, with gradients in closed form, in double precision
+    L-BFGS on all images finds the minimum, with gradients in closed form, in double precision
     and summed over processes, so nothing is random and any number of processes gives the same head.
 
     Args:
-        penalty: weight of the squared norm against the summed cross entropy.
-        max_iterations: most L-BFGS iterations of one fit.
-        tolerance: a fit ends when no entry of the gradient of the mean loss is larger.
-        block: images whose logits are held at once.
+        penalty: Weight of the squared norm against the summed cross entropy.
+        max_iterations: Most L-BFGS iterations of one fit.
+        tolerance: A fit ends when no entry of the gradient of the mean loss is larger.
+        block: Images whose logits are held at once.
+
+    Examples:
+        >>> features = torch.tensor([[-2.0], [-1.0], [1.0], [2.0]])
+        >>> head = SoftmaxRegression()
+        >>> head.fit(features, torch.tensor([0, 0, 1, 1]), num_classes=2)
+        >>> head.logits(features).argmax(1)
+        tensor([0, 0, 1, 1])
     """
 
     def __init__(
@@ -37,7 +44,7 @@ class SoftmaxRegression:
         block: int = 16384,
     ) -> None:
         if penalty < 0:
-            raise ValueError(f"penalty={penalty} must be 0 or above.")
+            raise ValueError(f"penalty={penalty}, but it must be 0 or above")
         self.penalty = penalty
         self.max_iterations = max_iterations
         self.tolerance = tolerance
@@ -54,10 +61,10 @@ class SoftmaxRegression:
         Args:
             features: `[N, F]`; may be empty on some processes.
             target: `[N]` labels in `0 .. num_classes - 1`.
-            num_classes: number of classes over all processes.
+            num_classes: Number of classes over all processes.
 
         Raises:
-            ValueError: if no process has an image.
+            ValueError: If no process has an image.
         """
         with torch.inference_mode(False), torch.no_grad():
             self._fit(features, target, num_classes)
@@ -66,7 +73,9 @@ class SoftmaxRegression:
         exact = torch.float32 if features.device.type == "mps" else torch.float64
         count = all_sum(torch.tensor(len(features), device=features.device, dtype=exact))
         if count == 0:
-            raise ValueError("There is no labelled image to fit a linear head to.")
+            raise ValueError(
+                "there is no labeled image to fit a linear head to; give a bank with labels"
+            )
         self.mean, self.scale = self._standards(features, count, exact)
         shape = (num_classes, features.shape[1])
         start = self.weight.to(self.mean), self.bias.to(self.mean)
@@ -111,15 +120,16 @@ class SoftmaxRegression:
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Mean loss and its gradients, over the images of all processes."""
         classes, width = self.weight.shape
+        # loss, [C, F] and [C] in one vector, so that processes add them up in one call
         sums = self.weight.new_zeros(1 + classes * (width + 1))
         weight_sum = sums[1 : 1 + classes * width].view(classes, width)
         bias_sum = sums[1 + classes * width :]
-        for standardised, target in blocks:
-            log_probability = F.log_softmax(standardised @ self.weight.T + self.bias, dim=1)
+        for standardized, target in blocks:
+            log_probability = F.log_softmax(standardized @ self.weight.T + self.bias, dim=1)
             sums[0] += F.nll_loss(log_probability, target, reduction="sum")
             error = log_probability.exp()
             error[torch.arange(len(target), device=target.device), target] -= 1
-            weight_sum += error.T @ standardised
+            weight_sum += error.T @ standardized
             bias_sum += error.sum(0)
         sums = all_sum(sums) / count
         decay = self.penalty / count
@@ -129,13 +139,13 @@ class SoftmaxRegression:
 
     def logits(self, features: Tensor) -> Tensor:
         """Class scores `[N, C]` of features `[N, F]`."""
-        return self._standardised(features) @ self.weight.T + self.bias
+        return self._standardized(features) @ self.weight.T + self.bias
 
-    def _standardised(self, features: Tensor) -> Tensor:
+    def _standardized(self, features: Tensor) -> Tensor:
         return (features.to(self.mean.dtype) - self.mean) / self.scale
 
     def state_dict(self) -> dict[str, Any]:
-        """Head, standardisation and solver, as tensors on the CPU."""
+        """Head, standardization and solver, as tensors on the CPU."""
         names = ("weight", "bias", "mean", "scale")
         head = {name: getattr(self, name).detach().cpu().clone() for name in names}
         return {"head": head, "optimizer": {"iterations": self.iterations}}
@@ -148,7 +158,7 @@ class SoftmaxRegression:
 
 
 class _Blocks:
-    """Standardised blocks of rows, computed again on each pass so that memory stays bounded."""
+    """Standardized blocks of rows, computed again on each pass so that memory stays bounded."""
 
     def __init__(self, head: SoftmaxRegression, features: Tensor, target: Tensor) -> None:
         self.head, self.features, self.target = head, features, target
@@ -157,4 +167,4 @@ class _Blocks:
         for rows, target in zip(
             self.features.split(self.head.block), self.target.split(self.head.block), strict=True
         ):
-            yield self.head._standardised(rows), target
+            yield self.head._standardized(rows), target

@@ -1,4 +1,4 @@
-"""The one way to evaluate: features of data sets, pretrained encoders, heads on their features.
+"""The one way to evaluate: features of data sets, pretrained encoders, heads on features.
 
-Used by the LightningModules and by the callbacks.
+The LightningModules and the callbacks import it; it imports networks, distributed and checkpoints.
 """

@@ -1,57 +1,43 @@
-"""What evaluation by training asks of its data."""
+"""What evaluation by training asks of its data: labels, their number, the size of images."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytorch_lightning as pl
-import torch
 from torch import Tensor
 
-
-class LabelledImages(NamedTuple):
-    """A batch of images (or of their features) with labels.
-
-    Attributes:
-        image: ``[N, C, H, W]``, or features ``[N, F]``.
-        target: Class of every image ``[N]``; -1 where there is no label.
-        index: Position of every image in its data set ``[N]``; -1 where it is not known.
-    """
-
-    image: Tensor
-    target: Tensor
-    index: Tensor  # type: ignore[assignment]
-
-    def labelled(self) -> "LabelledImages":
-        """The part that has labels."""
-        return LabelledImages(*(column[self.target >= 0] for column in self))
+from .labeled import Labeled, read_batch
 
 
-def read_labelled(batch: Any) -> LabelledImages:
-    """Read a batch.
+def read_labeled(batch: Any) -> Labeled:
+    """Read a batch that has labels, to train or to score a classifier.
 
     Args:
-        batch: ``(image, target)``, ``(image, target, index)`` or ``(views, target, ...)``, of which
-            the first view is taken.
+        batch: `(image, target)`, `(image, target, index)` or `(views, target, ...)`, of which the
+            first view is taken.
 
     Raises:
         TypeError: If the batch has none of these forms.
     """
     parts = list(batch) if isinstance(batch, tuple | list) else [batch]
-    image = parts[0][0] if isinstance(parts[0], list | tuple) and parts[0] else parts[0]
     target = parts[1] if len(parts) > 1 else None
-    if not isinstance(image, Tensor) or not isinstance(target, Tensor):
+    if not isinstance(target, Tensor) or target.is_floating_point():
         raise TypeError(
             f"evaluation reads batches (image, target), (image, target, index) or (views, target, "
-            f"index); the batch is a {type(batch).__name__} of "
+            f"index) with integer targets; the batch is a {type(batch).__name__} of "
             f"{', '.join(type(part).__name__ for part in parts)}. Use LabelledDataModule, or a "
             "loader of such batches"
         )
-    index = parts[2] if len(parts) > 2 else None
-    if not isinstance(index, Tensor) or index.shape != target.shape:
-        index = torch.full_like(target, -1)
-    return LabelledImages(image, target.long(), index.long())
+    if isinstance(parts[0], list | tuple) and parts[0]:
+        parts[0] = parts[0][0]
+    return read_batch(parts)
 
 
-def count_classes(trainer: pl.Trainer, given: int | None) -> int:
+def data_num_classes(trainer: pl.Trainer) -> int | None:
+    """The number of classes that the data module tells: 0 without labels, None if it does not."""
+    return getattr(getattr(trainer, "datamodule", None), "num_classes", None)
+
+
+def resolve_num_classes(trainer: pl.Trainer, given: int | None) -> int:
     """The number of classes, as given or as the data module tells.
 
     Args:
@@ -61,11 +47,11 @@ def count_classes(trainer: pl.Trainer, given: int | None) -> int:
     Raises:
         ValueError: If neither tells, the data have no labels, or the two disagree.
     """
-    data: Any = getattr(trainer, "datamodule", None)
-    known: Any = getattr(data, "num_classes", None)
+    known = data_num_classes(trainer)
     if known == 0:
+        data = getattr(trainer, "datamodule", None)
         raise ValueError(
-            f"{type(data).__name__} has no labelled images to evaluate with; give it a folder with "
+            f"{type(data).__name__} has no labeled images to evaluate with; give it a folder with "
             "one sub-folder per class, or another data set"
         )
     if given is None:

@@ -3,15 +3,18 @@
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
 
-from .feature_batches import FeatureBatch, FeatureBatches, encode_all, gather_all
+from .features import extract
+from .labeled import Features
+from .loaders import FeatureLoader
 from .pretrained_encoder import PretrainedEncoder
 
 _ON_DEVICE = 2**30  # bytes of features that are kept on the device
 
 
 class FeatureCache:
-    """Features of a data module's labelled training images and of its validation images.
+    """Features of a data module's labeled training images and of its validation images.
 
     Both are encoded under the evaluation transform, each process a share of them.
 
@@ -21,17 +24,18 @@ class FeatureCache:
         seed: Seed of the order of training features.
 
     Attributes:
-        train: All labelled training images, on every process.
-        val: This process's share of the validation images.
+        train: All labeled training images, on every process.
+        val: This process's share of the labeled validation images.
 
     Raises:
-        ValueError: If the data module has no bank of labelled training images.
+        ValueError: If the data module has no bank of labeled training images.
     """
 
     def __init__(self, trainer: pl.Trainer, encoder: PretrainedEncoder, *, seed: int = 0) -> None:
         self.trainer = trainer
         self.encoder = encoder
         self.seed = seed
+        self.device = trainer.strategy.root_device
         data: Any = getattr(trainer, "datamodule", None)
         self.data = data
         if not hasattr(data, "bank_dataloader"):
@@ -40,29 +44,25 @@ class FeatureCache:
                 f"{type(data).__name__} has none; use LabelledDataModule, or set augment: "
                 "true to encode the training loader's images in every epoch"
             )
-        self.train = self._place(gather_all(self._encode(data.bank_dataloader())))
+        trainer.precision_plugin.convert_module(encoder.to(self.device))
+        self.train = self._place(self._encode(data.bank_dataloader()).gathered(self.device))
         if len(self.train.target) == 0:
             raise ValueError(
-                f"{type(data).__name__} has no labelled training images; give it a folder "
+                f"{type(data).__name__} has no labeled training images; give it a folder "
                 "with one sub-folder per class, or another data set"
             )
         self.val = self._place(self._encode(data.val_dataloader()))
 
-    def _encode(self, loader: Any) -> FeatureBatch:
-        device = self.trainer.strategy.root_device
-        self.encoder.to(device)
-        with self.trainer.precision_plugin.forward_context():
-            return encode_all(loader, self.encoder, device)
+    def _encode(self, loader: Any) -> Features:
+        cpu = torch.device("cpu")
+        return extract(self.trainer, self.encoder, loader, keep_on=cpu).labeled()
 
-    def _place(self, features: FeatureBatch) -> FeatureBatch:
-        if features.feature.nbytes > _ON_DEVICE:
-            return features
-        device = self.trainer.strategy.root_device
-        return FeatureBatch(*(column.to(device) for column in features))
+    def _place(self, features: Features) -> Features:
+        return features if features.value.nbytes > _ON_DEVICE else features.to(self.device)
 
     def serve(self) -> None:
         """Let the data module yield features where it would yield images."""
-        train = FeatureBatches(
+        train = FeatureLoader(
             self.train,
             self.data.batch_size,
             epoch=lambda: self.trainer.current_epoch,
@@ -72,7 +72,7 @@ class FeatureCache:
         )
         vars(self.data)["train_dataloader"] = lambda: train
         if len(self.val.target):
-            val = FeatureBatches(self.val, self.data.eval_batch_size)
+            val = FeatureLoader(self.val, self.data.eval_batch_size)
             vars(self.data)["val_dataloader"] = lambda: val
 
     def withdraw(self) -> None:

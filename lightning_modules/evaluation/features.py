@@ -1,136 +1,73 @@
-"""Representations of data sets: encoded in evaluation mode, once, without a trace in training.
+"""Features of data sets: encoded in evaluation mode, once, with no side effects on training.
 
-Shapes: `N` images, `F` representation features.
+Shapes: `N` images, `F` features. No side effects means that modes, random state and gradients are
+as before.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.utilities.seed import isolate_rng
 from torch import Tensor, nn
 
-from ..distributed.collectives import all_max, gather_rows, rank
+from ..distributed.collectives import all_max, all_sum, gather_rows, rank
+from ..networks.modes import evaluation_mode
+from .labeled import Features, read_batch
 from .loaders import evaluation_loader, sampler_indices
 
 Encode = Callable[[Tensor], Tensor]
 
 
-class Features(NamedTuple):
-    """Representations of the images that this process holds, in the order of their data set.
-
-    Attributes:
-        value: `[N, F]` float32 representations.
-        target: `[N]` int64 labels, -1 where there is none.
-        index: `[N]` int64 position in the data set, unique over all processes.
-    """
-
-    value: Tensor
-    target: Tensor
-    index: Tensor  # type: ignore[assignment]
-
-    def labelled(self) -> "Features":
-        """The part that has labels."""
-        return self.take(self.target >= 0)
-
-    def take(self, chosen: Tensor) -> "Features":
-        """The part that a mask or an index tensor chooses."""
-        return Features(*(part[chosen] for part in self))
-
-    def gathered(self) -> "Features":
-        """The features of all processes, on every process."""
-        whole = Features(*(gather_rows(part) for part in self))
-        order = whole.index.argsort()
-        return Features(*(part[order] for part in whole))
-
-
 @contextmanager
 def evaluation(trainer: pl.Trainer, module: nn.Module) -> Iterator[None]:
-    """Evaluation mode without gradients, in the trainer's precision, that leaves no trace.
+    """Evaluation without gradients, in the trainer's precision, with no side effects on training.
 
     Train/eval mode is restored for each submodule, random state for torch, NumPy and Python.
+
+    Args:
+        trainer: Gives the precision.
+        module: What evaluates.
     """
-    modes = [(submodule, submodule.training) for submodule in module.modules()]
     stage = trainer.state.stage
     if trainer.training:  # data hooks that ask the trainer should not augment
         trainer.validating = True
-    module.eval()
     try:
-        with torch.no_grad(), isolate_rng(), trainer.precision_plugin.forward_context():
+        with (
+            evaluation_mode(module),
+            isolate_rng(),
+            trainer.precision_plugin.forward_context(),
+        ):
             yield
     finally:
         trainer.state.stage = stage
-        for submodule, training in modes:
-            submodule.training = training
 
 
-def read_batch(batch: Any) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Image, target and data-set index of an evaluation batch.
+def encode_batch(
+    trainer: pl.Trainer, encode: Encode, batch: Any, index: Tensor | None = None
+) -> Features:
+    """Features of one batch that is already on the device.
 
     Args:
-        batch: an image tensor, `(image, target)`, `(image, target, index)`, anything longer, or a
-            mapping with `image` and, if there are labels, `target` (`label`) and `index`.
-
-    Returns:
-        Image `[N, C, H, W]`, target `[N]` (-1 without labels) and index `[N]` (None if absent).
+        trainer: Gives the precision.
+        encode: Maps images `[N, C, H, W]` to features `[N, F]`.
+        batch: As in `read_batch`.
+        index: Data-set indices `[N]` for a batch that has none of its own; -1 if unknown.
 
     Raises:
-        TypeError: if the batch has none of these forms.
+        TypeError: If the features are not a tensor.
     """
-    if isinstance(batch, Tensor):
-        parts: list[Any] = [batch]
-    elif isinstance(batch, Mapping):
-        parts = [
-            next((batch[key] for key in keys if key in batch), None)
-            for keys in (("image", "images"), ("target", "label", "labels"), ("index",))
-        ]
-    else:
-        parts = list(batch) if isinstance(batch, tuple | list) else [None]
-    image, target, index = (*parts, None, None)[:3]
-    if not isinstance(image, Tensor):
-        raise TypeError(
-            f"Probes read image tensors, (image, target), (image, target, index) or a mapping with "
-            f"'image'; the batch is a {type(batch).__name__} whose image is a "
-            f"{type(image).__name__}. Pass loaders of such batches as bank= and queries=."
-        )
-    if not _is_integer_row(target, len(image)):
-        target = torch.full((len(image),), -1, device=image.device)
-    known_index = index.long() if _is_integer_row(index, len(image)) else None
-    return image, target.long(), known_index
-
-
-def _is_integer_row(value: Any, length: int) -> bool:
-    return (
-        isinstance(value, Tensor)
-        and value.shape == (length,)
-        and not value.is_floating_point()
-        and not value.is_complex()
-    )
-
-
-def encode_batch(trainer: pl.Trainer, encode: Encode, batch: Any, index: Tensor | None) -> Features:
-    """Representations of one batch that is already on the device.
-
-    Args:
-        trainer: gives the precision.
-        encode: image `[N, C, H, W]` to representation `[N, F]`.
-        batch: as in `read_batch`.
-        index: data-set indices `[N]`, used where the batch has none of its own; -1 if unknown.
-    """
-    image, target, own_index = read_batch(trainer.precision_plugin.convert_input(batch))
-    value = encode(image)
+    images = read_batch(trainer.precision_plugin.convert_input(batch), index)
+    value = encode(images.value)
     if not isinstance(value, Tensor):
         raise TypeError(
-            f"Probes need forward(image) to return a representation tensor [N, F]; it returned a "
-            f"{type(value).__name__}. Return the backbone features from forward()."
+            f"evaluation needs forward(image) to return a tensor of features [N, F]; it returned "
+            f"a {type(value).__name__}. Return the backbone features from forward()"
         )
-    value = value.detach().float().flatten(1)
-    if own_index is None:
-        own_index = torch.full((len(image),), -1) if index is None else index
-    return Features(value, target, own_index.to(value.device))
+    return images._replace(value=value.detach().float().flatten(1))
 
 
 def pool(parts: list[Features], device: torch.device) -> Features:
@@ -138,44 +75,56 @@ def pool(parts: list[Features], device: torch.device) -> Features:
 
     Every process calls it, with any number of batches, also none. An image that several processes
     hold stays on the first of them.
+
+    Args:
+        parts: Features of batches, on any one device, where they stay.
+        device: What the processes communicate by.
+
+    Returns:
+        This process's features, sorted by index; where an index is not known, in the order of the
+        processes and their batches, numbered over all of them.
     """
     width = all_max(parts[0].value.shape[1] if parts else 0, device)
-    nothing = Features(
-        torch.zeros(0, width, device=device),
-        torch.zeros(0, dtype=torch.long, device=device),
-        torch.zeros(0, dtype=torch.long, device=device),
-    )
-    value, target, index = (torch.cat(column) for column in zip(nothing, *parts, strict=True))
+    home = parts[0].value.device if parts else device
+    no_integers = torch.zeros(0, dtype=torch.long, device=home)
+    nothing = Features(torch.zeros(0, width, device=home), no_integers, no_integers)
+    joined = Features(*(torch.cat(column) for column in zip(nothing, *parts, strict=True)))
+
+    # position of this process's rows among the rows of all, [N]
+    index = joined.index.to(device)
     indices = gather_rows(index)
     offset = int(gather_rows(torch.tensor([len(index)], device=device))[: rank()].sum())
     position = torch.arange(offset, offset + len(index), device=device)
     if bool((indices < 0).any()):
-        return Features(value, target, position)
+        return joined._replace(index=position.to(home))
+
+    # of rows with one index the first is kept
     order = indices.argsort(stable=True)
     first = torch.ones(len(order), dtype=torch.bool, device=device)
     first[1:] = indices[order][1:] != indices[order][:-1]
-    keep = torch.zeros_like(first)
-    keep[order[first]] = True
-    mine = keep[position].nonzero().squeeze(1)
-    mine = mine[index[mine].argsort()]
-    return Features(value[mine], target[mine], index[mine])
+    is_kept = torch.zeros_like(first)
+    is_kept[order[first]] = True
+    rows = is_kept[position].nonzero().squeeze(1)
+    return joined.take(rows[index[rows].argsort()])
 
 
 def extract(
     trainer: pl.Trainer,
-    module: pl.LightningModule,
+    module: nn.Module,
     loader: Iterable[Any],
     encode: Encode | None = None,
     max_batches: int | None = None,
+    keep_on: torch.device | None = None,
 ) -> Features:
-    """Representations of all images of a loader, each process its own shard.
+    """Features of all images of a loader, each process its own shard.
 
     Args:
-        trainer: gives device, precision and the hooks that move batches.
-        module: its evaluation mode is used and restored.
-        loader: see `evaluation_loader` for what is done about shuffling and sharding.
-        encode: image `[N, C, H, W]` to representation `[N, F]`; `module` itself if None.
-        max_batches: read no more batches than this.
+        trainer: Gives device, precision and the hooks that move batches.
+        module: Its evaluation mode is used and restored.
+        loader: See `evaluation_loader` for what is done about shuffling and sharding.
+        encode: Maps images `[N, C, H, W]` to features `[N, F]`; `module` itself if None.
+        max_batches: Read no more batches than this.
+        keep_on: Where to keep the features; where they are encoded if None.
     """
     loader = evaluation_loader(loader)
     known = sampler_indices(loader)
@@ -184,8 +133,24 @@ def extract(
     with evaluation(trainer, module):
         for batch in islice(loader, max_batches):
             moved = trainer.strategy.batch_to_device(batch)
-            count = len(read_batch(moved)[0])
+            count = len(read_batch(moved).value)
             index = None if known is None else torch.tensor(known[seen : seen + count])
-            parts.append(encode_batch(trainer, encode or module, moved, index))
+            features = encode_batch(trainer, encode or module, moved, index)
+            parts.append(features if keep_on is None else features.to(keep_on))
             seen += count
-    return pool(parts, module.device)
+    return pool(parts, trainer.strategy.root_device)
+
+
+def evenly_spaced_sample(features: Features, most: int) -> Features:
+    """At most about `most` of all processes' features, evenly spaced over the data set.
+
+    Args:
+        features: This process's features.
+        most: About the greatest number of images, over all processes.
+
+    Returns:
+        The sample, in data-set order, the same on every number of processes.
+    """
+    count = torch.tensor(len(features.value), device=features.value.device)
+    stride = max(1, -(-int(all_sum(count)) // most))
+    return features.take(features.index % stride == 0).gathered()

@@ -1,6 +1,6 @@
 """Many linear heads over the same features at once.
 
-Letters: ``N`` instances, ``F`` feature size, ``H`` heads, ``C`` classes.
+Letters: `N` instances, `F` feature size, `H` heads, `C` classes.
 """
 
 import torch
@@ -9,10 +9,10 @@ from torch.nn import functional
 
 
 class LinearHeads(nn.Module):
-    """A pair of linear heads per learning rate, on standardised features.
+    """A pair of linear heads per learning rate, on standardized features.
 
-    The first head of a pair is the one that is scored. The second, its twin, is trained beside it
-    without the held-out images, so that these can tell which learning rate to choose.
+    The first head of a pair is the one that is scored. The second, the held-out head, is trained
+    beside it without the held-out images, so that these can tell which learning rate to choose.
 
     Args:
         num_heads: H, one per learning rate.
@@ -29,7 +29,7 @@ class LinearHeads(nn.Module):
         self.bias = nn.ParameterList([torch.zeros(shape[:2]) for _ in range(num_heads)])
 
     def fix_normalization(self, features: Tensor) -> None:
-        """Standardise by the mean and deviation of these features ``[N, F]`` from now on."""
+        """Standardize by the mean and deviation of these features `[N, F]` from now on."""
         norm = self.normalization
         assert norm.running_mean is not None
         assert norm.running_var is not None
@@ -42,14 +42,14 @@ class LinearHeads(nn.Module):
         norm.eval()
 
     def train(self, mode: bool = True) -> "LinearHeads":
-        """Change the mode; a fixed standardisation stays as it is."""
+        """Change the mode; a fixed standardization stays as it is."""
         super().train(mode)
         if self.normalization_fixed:
             self.normalization.eval()
         return self
 
     def forward(self, feature: Tensor) -> Tensor:
-        """Class scores of all heads, ``[N, F] -> [N, H, 2, C]``."""
+        """Class scores of all heads, `[N, F] -> [N, H, 2, C]`."""
         weight, bias = torch.stack(list(self.weight)), torch.stack(list(self.bias))
         scores = self.normalization(feature) @ weight.flatten(0, 2).T
         return scores.view(len(feature), *bias.shape) + bias
@@ -59,7 +59,7 @@ def held_out_mask(index: Tensor, fraction: float) -> Tensor:
     """Which images are held out, by their index alone, so in every epoch and process the same.
 
     Args:
-        index: Position of every image in the data set ``[N]``; -1 (unknown) is never held out.
+        index: Position of every image in the data set `[N]`; -1 (unknown) is never held out.
         fraction: About this part of the images.
     """
     mixed = (index * 2654435761 + 1013904223) % 2**32
@@ -68,11 +68,11 @@ def held_out_mask(index: Tensor, fraction: float) -> Tensor:
 
 
 def cross_entropies(scores: Tensor, target: Tensor, count: float | None = None) -> Tensor:
-    """Mean cross entropy of each head ``[H]``; 0 without images.
+    """Mean cross entropy of each head `[H]`; 0 without images.
 
     Args:
-        scores: ``[N, H, C]``.
-        target: ``[N]``.
+        scores: `[N, H, C]`.
+        target: `[N]`.
         count: What to divide the sums by; null for N. A count that does not depend on the batch
             lets the gradients of several processes average to that of one.
     """

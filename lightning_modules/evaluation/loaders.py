@@ -1,6 +1,7 @@
 """How evaluation reads its loaders: in fixed order, nothing twice, each process a shard."""
 
-from collections.abc import Iterable
+import math
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from torch.utils.data import (
 )
 
 from ..distributed.collectives import rank, world_size
+from .labeled import Features
 
 
 def evaluation_loader(loader: Iterable[Any]) -> Iterable[Any]:
@@ -23,15 +25,15 @@ def evaluation_loader(loader: Iterable[Any]) -> Iterable[Any]:
     `DistributedSampler` is left as it is, and so is everything else that can be iterated.
 
     Raises:
-        ValueError: on several processes, if the loader cannot be sharded.
+        ValueError: On several processes, if the loader cannot be sharded.
     """
     if isinstance(loader, list) and not loader:  # a datamodule without such images
         return loader
     if not isinstance(loader, DataLoader) or isinstance(loader.dataset, IterableDataset):
         if world_size() > 1:
             raise ValueError(
-                f"A {type(loader).__name__} over an iterable cannot be sharded over "
-                f"{world_size()} processes. Pass a DataLoader over a map-style dataset."
+                f"a {type(loader).__name__} over an iterable cannot be sharded over "
+                f"{world_size()} processes; give a DataLoader over a map-style dataset"
             )
         return loader
     if isinstance(loader.sampler, DistributedSampler):
@@ -39,8 +41,8 @@ def evaluation_loader(loader: Iterable[Any]) -> Iterable[Any]:
     if type(loader.batch_sampler) is not BatchSampler or loader.batch_size is None:
         if world_size() > 1:
             raise ValueError(
-                f"A loader with batch_sampler={type(loader.batch_sampler).__name__} cannot be "
-                f"sharded over {world_size()} processes. Pass a DataLoader with a sampler."
+                f"a loader with batch_sampler={type(loader.batch_sampler).__name__} cannot be "
+                f"sharded over {world_size()} processes; give a DataLoader with a sampler"
             )
         return loader
     if isinstance(loader.sampler, SequentialSampler) or len(loader.sampler) >= len(loader.dataset):  # type: ignore[arg-type]
@@ -72,3 +74,51 @@ def sampler_indices(loader: Any) -> list[int] | None:
         return None
     indices = list(loader.sampler)
     return indices if all(isinstance(index, int) for index in indices) else None
+
+
+class FeatureLoader:
+    """A loader of cached features, in their order or, in training, in a random order by epoch.
+
+    Args:
+        features: All features; the same on every process where they are shuffled.
+        batch_size: Images per batch and process; at most what there is.
+        epoch: Tells the present epoch; given, features are shuffled by it, each process has a slice
+            of every batch, and there are full batches only. Null keeps the order.
+        seed: Seed of the order.
+        rank: Rank of this process.
+        world_size: Number of processes.
+    """
+
+    def __init__(
+        self,
+        features: Features,
+        batch_size: int,
+        *,
+        epoch: Callable[[], int] | None = None,
+        seed: int = 0,
+        rank: int = 0,
+        world_size: int = 1,
+    ) -> None:
+        self.features = features
+        self.epoch = epoch
+        self.seed = seed
+        self.rank = rank
+        self.world_size = world_size if epoch is not None else 1
+        self.batch_size = min(batch_size, max(1, len(features.target) // self.world_size))
+
+    def __len__(self) -> int:
+        images = len(self.features.target)
+        if self.epoch is None:
+            return math.ceil(images / self.batch_size)
+        return images // (self.batch_size * self.world_size)
+
+    def __iter__(self) -> Iterator[Features]:
+        order = torch.arange(len(self.features.target))
+        if self.epoch is not None:
+            generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch())
+            order = torch.randperm(len(order), generator=generator)
+        order = order.to(self.features.value.device)
+        size = self.batch_size * self.world_size  # of the batch of all processes
+        for batch in range(len(self)):
+            rows = order[batch * size : (batch + 1) * size]
+            yield self.features.take(rows[self.rank :: self.world_size])

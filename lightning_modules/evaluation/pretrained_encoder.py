@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ..checkpoints.rebuildable import Rebuildable, rebuild
+from ..networks.backbone import representation_of_zeros
 from ..networks.exported_backbone import read_exported
 
 REPRESENTATION, PROJECTION = "representation", "projection"
@@ -15,18 +16,23 @@ _EVALUATED = "encoder.network."  # where an evaluator keeps what it evaluates
 
 
 class PretrainedEncoder(nn.Module):
-    """The features of one layer of a pretrained network, ``[N, C, H, W] -> [N, F]``.
+    """The features of one layer of a pretrained network, `[N, C, H, W] -> [N, F]`.
 
     Args:
         source: A checkpoint of MetAug (a file), the folder of an exported backbone, or a module
-            that maps images to ``[N, F]`` (by ``represent`` if it has that, else by its forward).
-        layer: ``representation``; ``projection``, the unit-norm features that contrast compares;
-            or the dotted name of a part of the backbone, such as ``layer3``, whose output is
-            averaged over space (``[N, F, H, W]``) or tokens (``[N, T, F]``).
+            that maps images to `[N, F]` (by `represent` if it has that, else by its forward).
+        layer: `representation`; `projection`, the unit-norm features that contrast compares;
+            or the dotted name of a part of the backbone, such as `layer3`, whose output is
+            averaged over space (`[N, F, H, W]`) or tokens (`[N, T, F]`).
 
     Raises:
         FileNotFoundError: If there is no such file or folder.
         ValueError: If the file is no checkpoint of MetAug, or there is no such layer.
+
+    Examples:
+        >>> network = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten())
+        >>> PretrainedEncoder(network, layer="1")(torch.zeros(2, 1, 8, 8)).shape
+        torch.Size([2, 4])
     """
 
     def __init__(self, source: str | Path | nn.Module, layer: str = REPRESENTATION) -> None:
@@ -69,7 +75,7 @@ class PretrainedEncoder(nn.Module):
         return super().train(mode and not self.frozen)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Features of the layer, ``[N, C, H, W] -> [N, F]``."""
+        """Features of the layer, `[N, C, H, W] -> [N, F]`."""
         if self.layer == PROJECTION:
             return self.network.project(image)
         represent = getattr(self.network, "represent", self.network)
@@ -96,22 +102,14 @@ class PretrainedEncoder(nn.Module):
         Raises:
             ValueError: If the network does not take such images.
         """
-        modes = {module: module.training for module in self.modules()}
-        like = next(self.parameters(), torch.zeros(()))
-        blank = torch.zeros(2, channels, height, width, dtype=like.dtype, device=like.device)
-        self.eval()
         try:
-            with torch.no_grad():
-                return self(blank).shape[1]
+            return representation_of_zeros(self, channels, (height, width)).shape[1]
         except (RuntimeError, AssertionError) as error:
             raise ValueError(
                 f"the backbone does not take the data's images [{channels}, {height}, {width}] "
                 f"({str(error).splitlines()[0]}); evaluate it on data with its number of channels "
                 "and image size (image_channels, image_size)"
             ) from error
-        finally:
-            for module, mode in modes.items():
-                module.training = mode
 
     def _watched(self) -> nn.Module:
         try:
@@ -136,7 +134,7 @@ def read_network(source: str | Path) -> nn.Module:
     """The encoder of a checkpoint of MetAug or of an evaluation, or an exported backbone.
 
     Args:
-        source: A checkpoint file (of MetAug, ``FineTuner`` or ``LinearEvaluator``), or the folder
+        source: A checkpoint file (of MetAug, `FineTuner` or `LinearEvaluator`), or the folder
             of an export.
 
     Raises:

@@ -29,8 +29,8 @@ class TopAccuracy(Metric):
         """Count images; those without a label (-1) are left out.
 
         Args:
-            scores: ``[N, H, C]``.
-            target: ``[N]``.
+            scores: `[N, H, C]`.
+            target: `[N]`.
         """
         known = target >= 0
         scores, target = scores[known].float(), target[known]
@@ -43,10 +43,10 @@ class TopAccuracy(Metric):
         self.count += len(target)
 
     def compute(self) -> dict[str, Tensor]:
-        """``top1`` and, with more than five classes, ``top5``, and ``loss``, each ``[H]``."""
-        found = {f"top{best}": self.hits[row] / self.count for row, best in enumerate(self.best)}
-        return found | {"loss": self.loss / self.count}
+        """`top1` and, with more than five classes, `top5`, and `loss`, each `[H]`."""
+        top = {f"top{best}": self.hits[row] / self.count for row, best in enumerate(self.best)}
+        return top | {"loss": self.loss / self.count}
 
     def scores(self) -> dict[str, Tensor]:
-        """What ``compute`` gives, also ``[H]`` for a single head, which torchmetrics squeezes."""
+        """What `compute` gives, also `[H]` for a single head, which torchmetrics squeezes."""
         return {name: value.reshape(-1) for name, value in self.compute().items()}

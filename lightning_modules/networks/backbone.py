@@ -10,6 +10,8 @@ import timm
 import torch
 from torch import nn
 
+from .modes import evaluation_mode
+
 
 def timm_backbone(
     name: str,
@@ -101,14 +103,8 @@ def representation_of_zeros(
     shape = [image_size] * 2 if isinstance(image_size, int) else list(image_size)
     like = next(backbone.parameters(), torch.zeros(()))
     image = torch.zeros(2, image_channels, *shape, dtype=like.dtype, device=like.device)
-    training = {module: module.training for module in backbone.modules()}
-    backbone.eval()
-    try:
-        with torch.no_grad():
-            return backbone(image)
-    finally:
-        for module, mode in training.items():
-            module.training = mode
+    with evaluation_mode(backbone):
+        return backbone(image)
 
 
 def feature_size(backbone: nn.Module, image_channels: int) -> int:

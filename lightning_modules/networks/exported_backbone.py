@@ -1,29 +1,30 @@
 """Reading an exported backbone: a folder with `config.json` and `model.safetensors`."""
 
-import ast
 import json
 import re
 from pathlib import Path
 from typing import Any
 
 import timm
+import torch
 from safetensors.torch import load_file
 from torch import nn
 
+from .backbone import timm_backbone
+
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
-_LINE = re.compile(r"model\.(?P<path>\w+(?:\.\w+|\[\d+\])*) = (?P<value>.+)")
-_LAYERS = {"Conv2d": nn.Conv2d, "Identity": nn.Identity}
 
 
 def read_exported(folder: str | Path) -> nn.Module:
-    """Build the backbone that ``Export`` wrote and load its weights strictly.
+    """Build the backbone that `Export` wrote and load its weights strictly.
 
     Args:
-        folder: The folder of ``config.json`` and ``model.safetensors``.
+        folder: The folder of `config.json` and `model.safetensors`.
 
     Raises:
         FileNotFoundError: If one of the files is missing.
-        ValueError: If the export does not say a timm architecture, or its weights do not fit.
+        ValueError: If the export does not say a timm architecture, its stem is neither timm's nor
+            that of small images, or its weights do not fit.
     """
     folder = Path(folder)
     for name in (CONFIG, WEIGHTS):
@@ -39,60 +40,114 @@ def read_exported(folder: str | Path) -> nn.Module:
             f"{folder / CONFIG} names the architecture {architecture!r}, which timm does not know; "
             "build the module in Python, load its weights, and pass it as backbone"
         )
-    arguments = {name: _tuples(value) for name, value in config.get("model_args", {}).items()}
-    backbone = timm.create_model(architecture, num_classes=0, **arguments)
-    change_stem(backbone, config.get("stem") or "")
     try:
+        if config.get("small_images") is False:
+            return timm.create_model(f"local-dir:{folder}", pretrained=True, num_classes=0)
+        backbone = _build(config)
         backbone.load_state_dict(load_file(folder / WEIGHTS))
     except RuntimeError as error:
         raise ValueError(
-            f"{folder / WEIGHTS} does not fit timm's {architecture} with {arguments} ({error}); "
-            "export the backbone again"
+            f"{folder / WEIGHTS} does not fit timm's {architecture} with {config['model_args']} "
+            f"({error}); export the backbone again"
         ) from error
     return backbone
 
 
-def _tuples(value: Any) -> Any:
-    return tuple(_tuples(each) for each in value) if isinstance(value, list) else value
-
-
-def change_stem(model: nn.Module, lines: str) -> None:
-    """Do what the lines of an exported ``stem`` say, and nothing else that Python could do.
+def _build(config: dict[str, Any]) -> nn.Module:
+    """A backbone without its weights, with timm's stem or that for small images.
 
     Args:
-        model: The model to change.
-        lines: Lines ``model.<path>.stride = (1, 1)``, ``model.<path> = nn.Conv2d(...)`` and
-            ``model.<path> = nn.Identity()``, with plain numbers and booleans as arguments; the path
-            is one such as ``conv1`` or ``stem[0].conv``.
+        config: `config.json`. Version 0.1.0 has no `small_images` but a `stem`, lines of Python
+            that change timm's; they are compared with those that `small_images` stands for.
 
     Raises:
-        ValueError: For any other line.
+        ValueError: If they are other lines.
     """
-    for line in filter(None, map(str.strip, lines.splitlines())):
-        found = _LINE.fullmatch(line)
-        try:
-            if found is None:
-                raise ValueError("it is no assignment to a part of the model")
-            path = re.sub(r"\[(\d+)\]", r".\1", found["path"])
-            owner, _, name = path.rpartition(".")
-            parent: Any = model.get_submodule(owner)
-            if not hasattr(parent, name):
-                raise ValueError(f"the model has no {found['path']}")
-            setattr(parent, name, _value(found["value"]))
-        except (ValueError, SyntaxError, AttributeError, TypeError) as error:
-            raise ValueError(
-                f"cannot change the stem of an exported backbone by {line!r} ({error}); export the "
-                "backbone again, or build it in Python"
-            ) from error
+    architecture, arguments = config["architecture"], config["model_args"]
+    plain = timm.create_model(architecture, num_classes=0, **arguments)
+    lines = config.get("stem")
+    if lines == "":
+        return plain
+    backbone = small_image_backbone(architecture, arguments)
+    if lines is not None and lines != stem_change(plain, backbone):
+        raise ValueError(
+            f"the export changes timm's stem by {lines!r}, which small_images=True does not; "
+            "build the module in Python, load its weights, and pass it as backbone"
+        )
+    return backbone
 
 
-def _value(text: str) -> Any:
-    tree = ast.parse(text, mode="eval").body
-    if not isinstance(tree, ast.Call):
-        return ast.literal_eval(tree)
-    called = tree.func
-    if not isinstance(called, ast.Attribute) or called.attr not in _LAYERS:
-        raise ValueError(f"only {', '.join(_LAYERS)} may stand there")
-    positional = [ast.literal_eval(each) for each in tree.args]
-    named = {each.arg or "": ast.literal_eval(each.value) for each in tree.keywords}
-    return _LAYERS[called.attr](*positional, **named)
+def small_image_backbone(architecture: str, arguments: dict[str, Any]) -> nn.Module:
+    """The backbone with the stem for small images, from what timm is given for the plain one.
+
+    Args:
+        architecture: Timm's name of it.
+        arguments: Of `timm.create_model`.
+    """
+    others = {name: value for name, value in arguments.items() if name != "num_classes"}
+    channels = others.pop("in_chans", 3)
+    return timm_backbone(architecture, small_images=True, image_channels=channels, **others)
+
+
+def differing_layers(plain: nn.Module, backbone: nn.Module) -> dict[str, nn.Module]:
+    """Convolutions, and layers that are left out, of a backbone that the plain one has otherwise.
+
+    Args:
+        plain: What `timm.create_model` makes.
+        backbone: The backbone.
+    """
+    layers = dict(plain.named_modules())
+    return {
+        name: module
+        for name, module in backbone.named_modules()
+        if isinstance(module, nn.Conv2d | nn.Identity)
+        and name in layers
+        and _describe(layers[name]) != _describe(module)
+    }
+
+
+def stem_change(plain: nn.Module, backbone: nn.Module) -> str:
+    """Lines of Python that give timm's plain `model` the stem for small images.
+
+    Args:
+        plain: What `timm.create_model` makes.
+        backbone: What `small_image_backbone` makes of it.
+
+    Returns:
+        Lines such as `model.conv1 = nn.Conv2d(3, 64, 3, padding=1, bias=False)`; empty if the stem
+        is timm's.
+    """
+    lines = []
+    for name, module in differing_layers(plain, backbone).items():
+        path = re.sub(r"\.(\d+)", r"[\1]", f"model.{name}")
+        shapes = [_weight_shape(part) for part in (plain.get_submodule(name), module)]
+        if shapes[0] is not None and shapes[0] == shapes[1]:
+            lines.append(f"{path}.stride = {module.stride}")
+        else:
+            lines.append(f"{path} = nn.{_describe(module)}")
+    return "\n".join(lines)
+
+
+def _weight_shape(module: nn.Module) -> torch.Size | None:
+    weight = getattr(module, "weight", None)
+    return None if weight is None else weight.shape
+
+
+def _describe(module: nn.Module) -> str:
+    """A layer as Python; of layers other than convolutions the name alone."""
+    if isinstance(module, nn.Identity):
+        return "Identity()"
+    if not isinstance(module, nn.Conv2d):
+        return type(module).__name__
+    arguments = [str(module.in_channels), str(module.out_channels), str(_one(module.kernel_size))]
+    defaults = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1, "bias": True}
+    for name, default in defaults.items():
+        value = module.bias is not None if name == "bias" else _one(getattr(module, name))
+        if value != default:
+            arguments.append(f"{name}={value}")
+    return f"Conv2d({', '.join(arguments)})"
+
+
+def _one(value: Any) -> Any:
+    """A number for a pair of equal ones."""
+    return value[0] if isinstance(value, tuple) and len(set(value)) == 1 else value

@@ -51,7 +51,7 @@ def test_alignment_is_that_of_the_last_batchs_views(tmp_path):
     [
         (
             lambda value: torch.ones_like(value),
-            r"to a point .*spread 0.* effective rank 1\.00 of 16",
+            r"to a point .*std 0.* effective rank 1\.00 of 16",
         ),
         (
             lambda value: value[:, :1].sign() * torch.ones_like(value),

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 from metaug.callbacks import GeneratorMonitor
-from metaug.callbacks.generator_monitor import similarities
+from metaug.callbacks.plotting.generator import similarities
 from metaug.lightning_modules.objectives.pairs import form_pairs
 
 from .probing.test_probe import fit
@@ -48,7 +48,7 @@ def test_cosine_is_that_of_features_and_augmentation(tmp_path):
 
     trainer = quiet_trainer(tmp_path)
     trainer.strategy.connect(module)
-    monitor.look(trainer, module, views)
+    monitor.measure_and_plot(trainer, module, views)
     with torch.no_grad():
         features = module.eval().features(views)
         expected = (features * module.augment(features)).sum(-1).mean()

@@ -3,7 +3,7 @@ import re
 import pytest
 import torch
 from metaug.callbacks import KNNGrid, KNNProbe, knn_predict_grid
-from metaug.callbacks.probing import neighbours
+from metaug.callbacks.probing import neighbors
 
 from .probing.test_knn import brute_force, random_features
 from .probing.test_probe import TRAIN, fit
@@ -33,13 +33,13 @@ def test_one_search_equals_brute_force_for_every_vote(metric, bank_chunk):
 
 def test_the_bank_is_searched_once_a_metric(monkeypatch):
     compared = []
-    plain = neighbours.similarity
+    plain = neighbors.similarity
 
     def counted(queries, bank, metric):
         compared.append((metric, len(queries) * len(bank)))
         return plain(queries, bank, metric)
 
-    monkeypatch.setattr(neighbours, "similarity", counted)
+    monkeypatch.setattr(neighbors, "similarity", counted)
     bank, queries = random_features(60), random_features(50, seed=1)
     scores = KNNGrid(k=[1, 5, 20, 60]).measure(bank, queries, 5)
     assert len(scores) == 12

@@ -18,7 +18,7 @@ def terminal():
 
 
 def frames(terminal):
-    text = re.sub(r"\x1b\[[0-9;]*m", "", terminal.getvalue())  # colours
+    text = re.sub(r"\x1b\[[0-9;]*m", "", terminal.getvalue())  # colors
     text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "\n", text)  # movements
     return [line.rstrip() for line in re.split(r"[\r\n]+", text)]
 

@@ -2,7 +2,6 @@ import re
 
 import pytest
 from metaug.callbacks import FeatureMap, Report, Summary, TrainingCurves
-from metaug.callbacks.report import html_table, render
 
 from .probing.test_probe import fit, probes
 from .test_with_metaug import fit as fit_metaug
@@ -29,17 +28,6 @@ def test_a_config_is_shown(tmp_path):
     fit_metaug(tmp_path / "other", [Report()])
     page = (tmp_path / "other" / "lightning_logs" / "version_0" / "report.html").read_text()
     assert "encoder_optimizer" in page  # hyper-parameters stand in where there is no config
-
-
-def test_text_is_escaped():
-    page = render(
-        "<b>", "a & b", scores=([], []), metrics={}, figures=[], config="<i>", command="x > y"
-    )
-    assert "<title>&lt;b&gt;</title>" in page
-    assert "a &amp; b" in page
-    assert "&lt;i&gt;" in page
-    assert "x &gt; y" in page
-    assert "<td>&lt;</td>" in html_table(["a"], [["<"]], last_is_best=False)
 
 
 @pytest.mark.parametrize("trial", [True, False])

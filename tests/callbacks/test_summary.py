@@ -1,10 +1,10 @@
 import pytest
 import torch
 from metaug.callbacks import KNNProbe, LinearProbe, Report, Summary
-from metaug.callbacks.summary import RAW, TRAINED, UNTRAINED, raw_pixels, rich_table, score_table
+from metaug.callbacks.artifacts.score_table import RAW, TRAINED, UNTRAINED
+from metaug.callbacks.summary import raw_pixels
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import CSVLogger
-from rich.console import Console
 
 from .probing.test_probe import TRAIN, VALIDATION, fit, probes
 from .tiny import digits, loader, quiet_trainer, tiny_module
@@ -60,21 +60,6 @@ def test_a_resumed_run_remembers_its_baselines(tmp_path):
     fit(tmp_path, second, max_epochs=2, resume=last, enable_checkpointing=True)
     assert second[2].scores[RAW] == first[2].scores[RAW] != {}
     assert second[2].scores[UNTRAINED] == first[2].scores[UNTRAINED]
-
-
-def test_missing_scores_are_dashes():
-    scores = {RAW: {"val/knn_top1": 0.5}, TRAINED: {"val/knn_top1": 0.75, "val/linear_top1": 1.0}}
-    head, rows = score_table(scores, ["val/knn_top1", "val/linear_top1"])
-    assert head == ["representation", "kNN", "linear"]
-    assert rows == [[RAW, "50.00", "–"], [TRAINED, "75.00", "100.00"]]
-
-
-def test_the_table_fits_with_many_probes():
-    names = [f"val/knn_k{k}_top1" for k in (1, 5, 20)]
-    console = Console(width=80)
-    with console.capture() as captured:
-        console.print(rich_table({RAW: dict.fromkeys(names, 0.5)}, names))
-    assert "knn_k20" in captured.get()
 
 
 def test_baselines_do_not_wait_for_the_first_validation(tmp_path):

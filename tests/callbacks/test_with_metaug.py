@@ -101,8 +101,8 @@ def two_views(images):
     return {"views": [torch.stack(images)] * 2}
 
 
-def test_unlabelled_data_is_watched_without_probes(tmp_path):
-    class Unlabelled(pl.LightningDataModule):
+def test_unlabeled_data_is_watched_without_probes(tmp_path):
+    class Unlabeled(pl.LightningDataModule):
         num_classes = 0
 
         def __init__(self):
@@ -123,7 +123,7 @@ def test_unlabelled_data_is_watched_without_probes(tmp_path):
     callbacks = [KNNProbe(), LinearProbe(), ViewsGrid(), FeatureMap(), TrainingCurves(), Summary()]
     trainer = quiet_trainer(tmp_path, callbacks=callbacks)
     with pytest.warns(UserWarning, match="no labels") as caught:
-        trainer.fit(small_metaug(), datamodule=Unlabelled())
+        trainer.fit(small_metaug(), datamodule=Unlabeled())
     assert len([w for w in caught if "no labels" in str(w.message)]) == 2
     assert {p.stem for p in (tmp_path / "figures").iterdir()} == {
         "feature_map",

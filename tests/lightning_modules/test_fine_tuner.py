@@ -2,7 +2,7 @@ import pytest
 import pytorch_lightning as pl
 import torch
 from metaug.callbacks import KNNProbe, export_backbone
-from metaug.callbacks.export import built_with, find_backbone
+from metaug.callbacks.artifacts.timm_export import built_with, find_backbone
 from metaug.datamodules import DigitsDataModule, LabelledDataModule
 from metaug.lightning_modules import (
     Encoder,
@@ -17,6 +17,8 @@ from torch.nn import functional
 from .test_linear_evaluator import run
 from .tiny import fit, tiny_encoder, tiny_metaug
 
+# Lightning's doubt whether a frozen encoder is meant to be in evaluation mode
+pytestmark = pytest.mark.filterwarnings("ignore:Found .* in eval mode at the start of training")
 STEADY = OptimizerSettings(name="momentum", lr=0.02, schedule="constant", weight_decay=0.0)
 
 
@@ -33,11 +35,11 @@ def test_first_step_moves_encoder_and_head_by_their_rates():
     batch = next(iter(data.train_dataloader()))
     module = FineTuner(encoder, optimizer=STEADY, head_rate_factor=5.0)
     run(module, data, epochs=1)
-    twin = tiny_encoder()
+    same = tiny_encoder()
     weight, bias = (torch.zeros(10, 16, requires_grad=True), torch.zeros(10, requires_grad=True))
-    scores = functional.linear(twin.backbone(batch.views[0]), weight, bias)
+    scores = functional.linear(same.backbone(batch.views[0]), weight, bias)
     loss = functional.cross_entropy(scores, batch.target)
-    grads = torch.autograd.grad(loss, [weight, bias, *twin.backbone.parameters()])
+    grads = torch.autograd.grad(loss, [weight, bias, *same.backbone.parameters()])
     torch.testing.assert_close(module.head.weight, -0.1 * grads[0])
     torch.testing.assert_close(module.head.bias, -0.1 * grads[1])
     for value, start, grad in zip(encoder.backbone.parameters(), before, grads[2:], strict=True):

@@ -9,14 +9,18 @@ import pytorch_lightning as pl
 import torch
 from metaug.datamodules import DigitsDataModule, LabelledDataModule, SmallMotion
 from metaug.lightning_modules import Encoder, LinearEvaluator, PretrainedEncoder
-from metaug.lightning_modules.evaluation.feature_batches import FeatureBatches, encode_all
+from metaug.lightning_modules.evaluation.labeled import Labeled
 from metaug.lightning_modules.evaluation.linear_heads import held_out_mask
+from metaug.lightning_modules.evaluation.loaders import FeatureLoader
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch.nn import functional
 
 from .tiny import tiny_encoder
+
+# Lightning's doubt whether a frozen encoder is meant to be in evaluation mode
+pytestmark = pytest.mark.filterwarnings("ignore:Found .* in eval mode at the start of training")
 
 
 def random_encoder(seed: int) -> Encoder:
@@ -43,8 +47,15 @@ def run(module, data, epochs: int = 2, **settings) -> pl.Trainer:
 
 
 def features(data, module):
-    loaders = data.bank_dataloader(), data.val_dataloader()
-    return [encode_all(loader, module.encoder, torch.device("cpu")) for loader in loaders]
+    """Labeled training and validation images, encoded by a plain loop."""
+    encoded = []
+    for loader in (data.bank_dataloader(), data.val_dataloader()):
+        with torch.no_grad():
+            batches = [
+                Labeled(module.encoder(batch.image), batch.target, batch.index) for batch in loader
+            ]
+        encoded.append(Labeled(*(torch.cat(column) for column in zip(*batches, strict=True))))
+    return [part.take(part.target >= 0) for part in encoded]
 
 
 @pytest.mark.parametrize("seed", [0, 1])
@@ -57,11 +68,11 @@ def test_agrees_with_logistic_regression(seed):
     trainer = run(module, data, epochs=80, check_val_every_n_epoch=80)
     train, val = features(data, module)
     reference = make_pipeline(StandardScaler(), LogisticRegression(C=1.0, max_iter=3000))
-    reference.fit(train.feature.double().numpy(), train.target.numpy())
-    expected = 100 * reference.score(val.feature.double().numpy(), val.target.numpy())
+    reference.fit(train.value.double().numpy(), train.target.numpy())
+    expected = 100 * reference.score(val.value.double().numpy(), val.target.numpy())
     assert expected > 75
     assert abs(100 * float(trainer.callback_metrics["val/linear_top1"]) - expected) <= 0.5
-    top5 = torch.from_numpy(reference.predict_proba(val.feature.double().numpy())).topk(5).indices
+    top5 = torch.from_numpy(reference.predict_proba(val.value.double().numpy())).topk(5).indices
     hits = (top5 == val.target[:, None]).any(1).double().mean()
     assert float(trainer.callback_metrics["val/linear_top5"]) == pytest.approx(
         float(hits), abs=0.01
@@ -69,7 +80,7 @@ def test_agrees_with_logistic_regression(seed):
 
 
 def test_every_head_is_trained_as_if_alone():
-    """Each pair against a plain loop: its own SGD, its own schedule, twins without held-out."""
+    """Each pair against a plain loop: own SGD, own schedule, held-out images in one of them."""
     data = DigitsDataModule(batch_size=128, labels_per_class=40)
     rates, decay, epochs = [0.05, 0.5], 0.01, 3
     module = LinearEvaluator(
@@ -77,24 +88,24 @@ def test_every_head_is_trained_as_if_alone():
     )
     run(module, data, epochs)
     train, _ = features(data, module)
-    mean, deviation = train.feature.mean(0), train.feature.std(0, correction=0)
+    mean, deviation = train.value.mean(0), train.value.std(0, correction=0)
     at = [0]
-    batches = FeatureBatches(train, 128, epoch=lambda: at[0], seed=5)
+    batches = FeatureLoader(train, 128, epoch=lambda: at[0], seed=5)
     total = epochs * len(batches)
-    for number, rate in enumerate(rates):
-        for twin in (0, 1):
-            weight = torch.zeros(10, train.feature.shape[1], requires_grad=True)
+    for row, rate in enumerate(rates):
+        for held_out_head in (0, 1):
+            weight = torch.zeros(10, train.value.shape[1], requires_grad=True)
             bias = torch.zeros(10, requires_grad=True)
             speed = [torch.zeros_like(weight), torch.zeros_like(bias)]
             step = 0
             for epoch in range(epochs):
                 at[0] = epoch
                 for batch in batches:
-                    keep = ~held_out_mask(batch.index, 0.3) if twin else batch.index >= 0
-                    x = (batch.feature[keep] - mean) / deviation
+                    keep = ~held_out_mask(batch.index, 0.3) if held_out_head else batch.index >= 0
+                    x = (batch.value[keep] - mean) / deviation
                     scores, target = x @ weight.T + bias, batch.target[keep]
                     loss = functional.cross_entropy(scores, target, reduction="sum")
-                    loss = loss / (128 * (0.7 if twin else 1.0))
+                    loss = loss / (128 * (0.7 if held_out_head else 1.0))
                     grads = list(torch.autograd.grad(loss, [weight, bias]))
                     grads[0] = grads[0] + decay * weight.detach()
                     lr = rate * 0.5 * (1 + math.cos(math.pi * step / total))
@@ -103,7 +114,7 @@ def test_every_head_is_trained_as_if_alone():
                             v.mul_(0.9).add_(grad)
                             value -= lr * v
                     step += 1
-            got = module.heads.weight[number][twin], module.heads.bias[number][twin]
+            got = module.heads.weight[row][held_out_head], module.heads.bias[row][held_out_head]
             torch.testing.assert_close(got[0], weight, atol=2e-4, rtol=1e-3)
             torch.testing.assert_close(got[1], bias, atol=2e-4, rtol=1e-3)
     assert not torch.equal(module.heads.weight[0][0], module.heads.weight[0][1])
@@ -135,6 +146,17 @@ def test_augmented_images_are_encoded_in_every_epoch():
     trainer = run(module, data, epochs=2)
     assert sum(seen) == 2 * (200 + len(data.splits.val)) + 2
     assert trainer.callback_metrics["val/linear_top1"] > 0.2
+
+
+@pytest.mark.parametrize("precision", ["64-true", "bf16-mixed"])
+def test_features_are_cached_in_the_precision_of_the_trainer(precision):
+    data = DigitsDataModule(batch_size=256)
+    module = LinearEvaluator(tiny_encoder(), learning_rates=[0.3])
+    seen = []
+    module.encoder.register_forward_hook(lambda *a: seen.append(a[2].dtype))
+    trainer = run(module, data, epochs=4, precision=precision)
+    assert seen[-1] == {"64-true": torch.float64, "bf16-mixed": torch.bfloat16}[precision]
+    assert trainer.callback_metrics["val/linear_top1"] > 0.5
 
 
 def test_rate_is_chosen_on_held_out_training_images():

@@ -3,7 +3,7 @@ import pytest
 import torch
 from metaug.callbacks import Features, knn_predict
 from metaug.callbacks.probing.knn import vote
-from metaug.callbacks.probing.neighbours import Neighbours, nearest
+from metaug.callbacks.probing.neighbors import Neighbors, nearest
 
 
 def random_features(count, classes=5, width=7, seed=0):
@@ -57,12 +57,12 @@ def test_ties_go_to_the_smallest_index_in_any_chunking(bank_chunk):
 
 
 def test_tied_votes_go_to_the_smallest_class():
-    neighbours = Neighbours(torch.ones(1, 4), torch.tensor([[3, 1, 1, 3]]), torch.arange(4)[None])
-    assert vote(neighbours, 5, 0.1).item() == 1
+    neighbors = Neighbors(torch.ones(1, 4), torch.tensor([[3, 1, 1, 3]]), torch.arange(4)[None])
+    assert vote(neighbors, 5, 0.1).item() == 1
 
 
 def test_temperature_decides_between_near_and_many():
-    near_one_far_two = Neighbours(
+    near_one_far_two = Neighbors(
         torch.tensor([[0.9, 0.5, 0.5]]), torch.tensor([[0, 1, 1]]), torch.arange(3)[None]
     )
     assert vote(near_one_far_two, 2, 0.1).item() == 0

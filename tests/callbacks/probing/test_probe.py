@@ -2,6 +2,8 @@ import pytest
 import pytorch_lightning as pl
 import torch
 from metaug.callbacks import FeatureMap, Features, KNNProbe, LinearProbe, knn_predict
+from metaug.callbacks.probing.evaluation_callback import EvaluationCallback
+from metaug.callbacks.probing.probe import Probe
 from pytorch_lightning.callbacks import ModelCheckpoint
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -127,12 +129,12 @@ def test_few_and_absent_classes(tmp_path):
     assert "val/linear_top5" not in trainer.callback_metrics
 
 
-@pytest.mark.parametrize("unlabelled", ["minus one", "no target"])
-def test_unlabelled_data_is_skipped_with_one_warning(tmp_path, unlabelled):
+@pytest.mark.parametrize("unlabeled", ["minus one", "no target"])
+def test_unlabeled_data_is_skipped_with_one_warning(tmp_path, unlabeled):
     image = VALIDATION.tensors[0]
-    target = [torch.full((len(image),), -1)] if unlabelled == "minus one" else []
+    target = [torch.full((len(image),), -1)] if unlabeled == "minus one" else []
     queries = loader(TensorDataset(image, *target))
-    with pytest.warns(UserWarning, match="is skipped: 300 labelled") as caught:
+    with pytest.warns(UserWarning, match="is skipped: 300 labeled") as caught:
         trainer, _ = fit(tmp_path, probes(queries=queries), kind=TinyModule)
     assert len([w for w in caught if "skipped" in str(w.message)]) == 2  # one of each probe
     assert "val/knn_top1" not in trainer.callback_metrics
@@ -233,3 +235,14 @@ def test_bad_arguments_are_named():
         KNNProbe(temperature=0)
     with pytest.raises(ValueError, match="every_n_epochs=0"):
         LinearProbe(every_n_epochs=0)
+
+
+@pytest.mark.parametrize("kind", [Probe, EvaluationCallback])
+def test_what_a_probe_must_say_is_asked_for(kind):
+    with pytest.raises(TypeError, match="abstract"):
+        kind(**({"name": "val/none"} if kind is Probe else {}))
+
+
+def test_an_unknown_argument_is_an_error():
+    with pytest.raises(TypeError, match="unexpected keyword argument 'banks'"):
+        KNNProbe(banks=[])

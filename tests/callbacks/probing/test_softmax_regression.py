@@ -45,11 +45,11 @@ def test_gradients_are_those_of_autograd(features):
     generator = torch.Generator().manual_seed(0)
     head.weight = torch.randn(head.weight.shape, generator=generator, dtype=torch.double)
     weight, bias = head.weight.clone().requires_grad_(), head.bias.clone().requires_grad_()
-    standardised = head._standardised(value)
-    loss = torch.nn.functional.cross_entropy(standardised @ weight.T + bias, target)
+    standardized = head._standardized(value)
+    loss = torch.nn.functional.cross_entropy(standardized @ weight.T + bias, target)
     loss = loss + 0.3 / 50 / 2 * weight.square().sum()
     loss.backward()
-    pieces = [(standardised[:20], target[:20]), (standardised[20:], target[20:])]
+    pieces = [(standardized[:20], target[:20]), (standardized[20:], target[20:])]
     found = head._gradients(pieces, torch.tensor(50.0, dtype=torch.double))
     for ours, theirs in zip(found, (loss, weight.grad, bias.grad), strict=True):
         torch.testing.assert_close(ours, theirs.detach(), rtol=1e-10, atol=1e-12)
@@ -88,7 +88,7 @@ def test_works_inside_inference_mode(features):
 
 
 def test_no_labels_is_an_error():
-    with pytest.raises(ValueError, match="no labelled image"):
+    with pytest.raises(ValueError, match="no labeled image"):
         SoftmaxRegression().fit(torch.zeros(0, 3), torch.zeros(0, dtype=torch.long), 2)
 
 

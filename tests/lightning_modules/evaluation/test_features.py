@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 import torch
 from metaug.callbacks import Features, extract
-from metaug.lightning_modules.evaluation.features import pool, read_batch
-from metaug.lightning_modules.evaluation.loaders import evaluation_loader
-from torch.utils.data import DataLoader, Subset, TensorDataset
+from metaug.lightning_modules.evaluation.features import pool
+from torch.utils.data import DataLoader, TensorDataset
 
 from tests.callbacks.tiny import digits, loader, quiet_trainer, tiny_module
 
@@ -86,39 +85,6 @@ def test_repeats_are_dropped_by_index():
 def test_nothing_is_dropped_without_an_index():
     part = Features(torch.zeros(3, 2), torch.zeros(3), torch.tensor([-1, -1, -1]))
     assert pool([part, part], torch.device("cpu")).index.tolist() == list(range(6))
-
-
-def test_a_subset_sampler_keeps_its_subset():
-    sampler = torch.utils.data.SubsetRandomSampler([5, 3, 8])
-    found = evaluation_loader(DataLoader(digits(0, 20), 2, sampler=sampler))
-    assert list(found.sampler) == [3, 5, 8]
-
-
-def test_a_subset_of_a_data_set_is_whole():
-    found = evaluation_loader(loader(Subset(digits(0, 20), [5, 3, 8]), shuffle=True))
-    assert len(found.dataset) == len(found.sampler) == 3
-
-
-@pytest.mark.parametrize(
-    ("batch", "target", "index"),
-    [
-        (torch.zeros(2, 1, 4, 4), [-1, -1], None),
-        ((torch.zeros(2, 1, 4, 4), torch.tensor([3, 1])), [3, 1], None),
-        ([torch.zeros(2, 1, 4, 4), torch.tensor([3, 1]), torch.tensor([8, 9])], [3, 1], [8, 9]),
-        ((torch.zeros(2, 1, 4, 4), torch.tensor([3, 1]), ["a.png", "b.png"]), [3, 1], None),
-        ({"image": torch.zeros(2, 1, 4, 4), "label": torch.tensor([3, 1])}, [3, 1], None),
-    ],
-)
-def test_batch_forms(batch, target, index):
-    image, found_target, found_index = read_batch(batch)
-    assert image.shape == (2, 1, 4, 4)
-    assert found_target.tolist() == target
-    assert (found_index if found_index is None else found_index.tolist()) == index
-
-
-def test_other_batches_are_named_with_a_cure():
-    with pytest.raises(TypeError, match=r"list.*queries="):
-        read_batch(([torch.zeros(2, 1, 4, 4)] * 2, torch.tensor([0, 1])))
 
 
 def test_other_representations_are_named_with_a_cure(tmp_path):

@@ -5,7 +5,7 @@ import timm
 import torch
 from metaug.callbacks import export_backbone
 from metaug.lightning_modules import Encoder, PerViewEncoder, PretrainedEncoder
-from metaug.lightning_modules.networks.exported_backbone import change_stem, read_exported
+from metaug.lightning_modules.networks.exported_backbone import read_exported
 from torch import nn
 
 from ..tiny import fit, tiny_encoder, tiny_metaug
@@ -73,20 +73,32 @@ def test_encoders_per_view_are_taken_side_by_side(image):
     assert torch.equal(PretrainedEncoder(encoder).freeze()(image), expected)
 
 
-def test_the_stem_of_an_export_is_data_not_code():
-    model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.MaxPool2d(2))
-    change_stem(model, "model.0.stride = (2, 2)\nmodel.1 = nn.Identity()")
-    assert model[0].stride == (2, 2)
-    assert isinstance(model[1], nn.Identity)
-    for line in (
+def test_a_stem_of_version_0_1_0_is_that_of_small_images_or_refused(tmp_path, image):
+    """Its config has the lines of Python that change timm's stem; they are compared, never run."""
+    encoder = small_encoder(small_images=True)
+    export_backbone(encoder.backbone, tmp_path, architecture_args=SMALL)
+    config = json.loads((tmp_path / "config.json").read_text())
+    assert config.pop("small_images")
+    stem = "model.conv1 = nn.Conv2d(1, 64, 3, padding=1, bias=False)\nmodel.maxpool = nn.Identity()"
+    (tmp_path / "config.json").write_text(json.dumps(config | {"stem": stem}))
+    assert torch.equal(read_exported(tmp_path).eval()(image), encoder.represent(image))
+    for other in (
         "import os",
-        "model.1 = os.system('true')",
-        "model.1 = nn.Conv2d(__import__('os'), 1, 1)",
-        "model.7 = nn.Identity()",
-        "model.1 = nn.Linear(1, 1)",
+        "model.conv1.stride = (1, 1)",
+        stem.replace("padding=1", "padding=2"),
     ):
-        with pytest.raises(ValueError, match="cannot change the stem of an exported backbone by"):
-            change_stem(model, line)
+        (tmp_path / "config.json").write_text(json.dumps(config | {"stem": other}))
+        with pytest.raises(ValueError, match=r"small_images=True does not; build the module"):
+            read_exported(tmp_path)
+
+
+def test_an_unchanged_stem_of_version_0_1_0_is_timms(tmp_path, image):
+    encoder = small_encoder()
+    export_backbone(encoder.backbone, tmp_path, architecture_args=SMALL)
+    config = json.loads((tmp_path / "config.json").read_text())
+    assert config.pop("small_images") is False
+    (tmp_path / "config.json").write_text(json.dumps(config | {"stem": ""}))
+    assert torch.equal(read_exported(tmp_path).eval()(image), encoder.represent(image))
 
 
 def test_mistakes_name_value_and_cure(tmp_path, image):

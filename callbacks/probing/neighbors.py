@@ -1,6 +1,6 @@
-"""Nearest neighbours in a bank of representations, exact on any number of processes.
+"""Nearest neighbors in a bank of representations, exact on any number of processes.
 
-Shapes: `Q` queries, `B` bank images, `F` features, `k` neighbours.
+Shapes: `Q` queries, `B` bank images, `F` features, `k` neighbors.
 """
 
 from collections.abc import Iterator
@@ -10,30 +10,30 @@ import torch
 import torch.distributed as dist
 import torch.nn.functional as F
 from metaug.lightning_modules.distributed.collectives import rank, row_counts, world_size
-from metaug.lightning_modules.evaluation.features import Features
+from metaug.lightning_modules.evaluation.labeled import Features
 from torch import Tensor
 
 Metric = Literal["cosine", "euclidean"]
 
 
-class Neighbours(NamedTuple):
+class Neighbors(NamedTuple):
     """The nearest bank images of each query, nearest first: similarity, label, index, `[Q, k]`."""
 
     similarity: Tensor
     label: Tensor
     index: Tensor  # type: ignore[assignment]
 
-    def closest(self, k: int) -> "Neighbours":
+    def closest(self, k: int) -> "Neighbors":
         """The k most similar; of equally similar ones those with the smaller index."""
         by_index = self.index.argsort(dim=1)
         similarity = self.similarity.gather(1, by_index)
         best = similarity.sort(dim=1, descending=True, stable=True).indices[:, :k]
         order = by_index.gather(1, best)
-        return Neighbours(*(part.gather(1, order) for part in self))
+        return Neighbors(*(part.gather(1, order) for part in self))
 
-    def first(self, k: int) -> "Neighbours":
-        """The k nearest of neighbours that `closest` put in order."""
-        return Neighbours(*(part[:, :k] for part in self))
+    def first(self, k: int) -> "Neighbors":
+        """The k nearest of neighbors that `closest` put in order."""
+        return Neighbors(*(part[:, :k] for part in self))
 
 
 def prepare(value: Tensor, metric: Metric) -> Tensor:
@@ -52,34 +52,34 @@ def similarity(queries: Tensor, bank: Tensor, metric: Metric) -> Tensor:
     elif metric == "euclidean":
         value = -torch.cdist(queries, bank, compute_mode="donot_use_mm_for_euclid_dist")
     else:
-        raise ValueError(f"metric={metric!r} is not known; use 'cosine' or 'euclidean'.")
+        raise ValueError(f"metric={metric!r} is not known; use 'cosine' or 'euclidean'")
     grain = 2.0**40 if value.dtype is torch.float64 else 2.0**20
     return value.mul_(grain).round_().div_(grain)
 
 
 def nearest(
     queries: Tensor, bank: Features, k: int, metric: Metric, chunk: int, *, prepared: bool = False
-) -> Neighbours:
+) -> Neighbors:
     """The k nearest of the bank (all of it, if it is smaller), searched in chunks of the bank.
 
     `prepared` says that the bank went through `prepare`.
     """
     queries = prepare(queries, metric)
-    best: Neighbours | None = None
+    # [Q, k] best so far, merged with the best of each chunk of the bank
+    best: Neighbors | None = None
     for start in range(0, max(len(bank.value), 1), chunk):
         part = Features(*(column[start : start + chunk] for column in bank))
         value = part.value if prepared else prepare(part.value, metric)
-        found = _top(similarity(queries, value, metric), part, k)
+        nearby = _top(similarity(queries, value, metric), part, k)
         if best is not None:
-            found = Neighbours(
-                *(torch.cat(pair, dim=1) for pair in zip(best, found, strict=True))
-            ).closest(k)
-        best = found
+            pairs = zip(best, nearby, strict=True)
+            nearby = Neighbors(*(torch.cat(pair, dim=1) for pair in pairs)).closest(k)
+        best = nearby
     assert best is not None
     return best
 
 
-def _top(value: Tensor, bank: Features, k: int) -> Neighbours:
+def _top(value: Tensor, bank: Features, k: int) -> Neighbors:
     k = min(k, value.shape[1])
     top, column = value.topk(k, dim=1)
     if k:
@@ -89,7 +89,7 @@ def _top(value: Tensor, bank: Features, k: int) -> Neighbours:
             ordered = value[crowded][:, by_index].sort(dim=1, descending=True, stable=True)
             top[crowded] = ordered.values[:, :k]
             column[crowded] = by_index[ordered.indices[:, :k]]
-    return Neighbours(top, bank.target[column], bank.index[column])
+    return Neighbors(top, bank.target[column], bank.index[column])
 
 
 def search(
@@ -100,30 +100,30 @@ def search(
     *,
     query_chunk: int = 512,
     bank_chunk: int = 8192,
-) -> Iterator[Neighbours]:
+) -> Iterator[Neighbors]:
     """The k nearest in the bank of this process's queries, a chunk of queries at a time, in order.
 
     On several processes each holds a shard of the bank and of the queries, and all must iterate to
-    the end: chunks of queries visit every shard and the local neighbours are merged, so the result
+    the end: chunks of queries visit every shard and the local neighbors are merged, so the result
     is that of one process. Memory is bounded by `query_chunk * bank_chunk` similarities.
 
     Args:
         queries: `[Q, F]`, this process's queries.
-        bank: this process's bank; every image of it has a label.
-        k: neighbours; a smaller bank gives all its images.
+        bank: This process's bank; every image of it has a label.
+        k: Neighbors; a smaller bank gives all its images.
         metric: "cosine" or "euclidean".
-        query_chunk: queries searched at once.
-        bank_chunk: bank images compared at once.
+        query_chunk: Queries searched at once.
+        bank_chunk: Bank images compared at once.
     """
     counts = row_counts(bank.value)
     prepared = bank.value.numel() <= 2**26
     if prepared:
         bank = bank._replace(value=prepare(bank.value, metric))
     for owner, chunk in _chunks_of_all(queries, query_chunk):
-        found = nearest(chunk, bank, k, metric, bank_chunk, prepared=prepared)
-        found = _merge(found, k, counts)
+        local = nearest(chunk, bank, k, metric, bank_chunk, prepared=prepared)
+        merged = _merge(local, k, counts)
         if owner == rank():
-            yield found
+            yield merged
 
 
 def _chunks_of_all(queries: Tensor, size: int) -> Iterator[tuple[int, Tensor]]:
@@ -139,19 +139,21 @@ def _chunks_of_all(queries: Tensor, size: int) -> Iterator[tuple[int, Tensor]]:
             yield owner, chunk
 
 
-def _merge(found: Neighbours, k: int, counts: list[int]) -> Neighbours:
-    """The best k of every process's neighbours of the same queries."""
+def _merge(local: Neighbors, k: int, counts: list[int]) -> Neighbors:
+    """The best k of every process's neighbors of the same queries."""
     if world_size() == 1:
-        return found
-    missing = (0, min(k, max(counts)) - found.similarity.shape[1])
+        return local
+    # shards smaller than k are padded with neighbors that are never chosen, [Q, k] each
+    missing = (0, min(k, max(counts)) - local.similarity.shape[1])
     padded = (
-        F.pad(found.similarity, missing, value=-torch.inf),
-        F.pad(found.label, missing),
-        F.pad(found.index, missing, value=2**62),
+        F.pad(local.similarity, missing, value=-torch.inf),
+        F.pad(local.label, missing),
+        F.pad(local.index, missing, value=2**62),
     )
+    # [Q, processes * k], of which the best k
     merged = []
     for part in padded:
         shards = [torch.empty_like(part) for _ in counts]
         dist.all_gather(shards, part.contiguous())
         merged.append(torch.cat(shards, dim=1))
-    return Neighbours(*merged).closest(min(k, sum(counts)))
+    return Neighbors(*merged).closest(min(k, sum(counts)))

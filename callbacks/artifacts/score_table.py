@@ -1,0 +1,41 @@
+"""Tables of probe scores and of the files of a run."""
+
+from rich.table import Table
+
+RAW, UNTRAINED, TRAINED = "raw pixels", "untrained encoder", "trained encoder"
+
+
+def score_table(
+    scores: dict[str, dict[str, float]], names: list[str]
+) -> tuple[list[str], list[list[str]]]:
+    """Head and rows, in percent; the trained encoder comes last."""
+    short = [name.split("/", 1)[-1].removesuffix("_top1") for name in names]
+    head = ["representation", *({"knn": "kNN"}.get(name, name) for name in short)]
+    rows = []
+    for row in (RAW, UNTRAINED, TRAINED):
+        if scores.get(row):
+            values = [scores[row].get(name) for name in names]
+            cells = ["–" if value is None else f"{100 * value:.2f}" for value in values]
+            rows.append([row, *cells])
+    return head, rows
+
+
+def rich_table(scores: dict[str, dict[str, float]], names: list[str]) -> Table:
+    """Rows of representations, columns of scores."""
+    head, rows = score_table(scores, names)
+    table = Table(title="Probe scores, top-1 in %", title_justify="left", title_style="bold")
+    for column, name in enumerate(head):
+        table.add_column(name, justify="right" if column else "left")
+    for row in rows:
+        table.add_row(*row, style="bold" if row[0] == TRAINED else "")
+    return table
+
+
+def file_list(files: dict[str, str]) -> Table:
+    """What was written, and where."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for kind, path in files.items():
+        table.add_row(kind, path)
+    return table
