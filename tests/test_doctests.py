@@ -22,12 +22,14 @@ def modules() -> list[str]:
 
 
 def classes() -> dict[str, type]:
-    found = {}
+    found: dict[str, type] = {}
     for room in ROOMS:
         package = importlib.import_module(room)
-        for name in package.__all__:
-            if inspect.isclass(getattr(package, name)):
-                found[f"{room}.{name}"] = getattr(package, name)
+        found |= {
+            f"{room}.{name}": value
+            for name, value in vars(package).items()
+            if inspect.isclass(value) and value.__module__.startswith("metaug.")
+        }
     return found
 
 

@@ -4,20 +4,13 @@ Below it: nothing but `distributed`. Used by the LightningModules, and by anyone
 an objective of their own.
 """
 
-from .engines import Engine, check_inner_step, encoder_gradient, meta_gradient
-from .errors import EngineError
-from .meta_step import MetaStep
-from .result import MetaGradient, relative_distance
-from .unrolled import InnerOptimizer
-
-__all__ = [
-    "Engine",
-    "EngineError",
-    "InnerOptimizer",
-    "MetaGradient",
-    "MetaStep",
-    "check_inner_step",
-    "encoder_gradient",
-    "meta_gradient",
-    "relative_distance",
-]
+from .engines import (
+    Engine as Engine,
+    check_inner_step as check_inner_step,
+    encoder_gradient as encoder_gradient,
+    meta_gradient as meta_gradient,
+)
+from .errors import EngineError as EngineError
+from .meta_step import MetaStep as MetaStep
+from .result import MetaGradient as MetaGradient, relative_distance as relative_distance
+from .unrolled import InnerOptimizer as InnerOptimizer

@@ -3,25 +3,13 @@
 It imports `checkpoints` alone; used by the LightningModules and by monitors.
 """
 
-from .info_nce import InfoNCE, info_nce
-from .margin import MarginRegularization, margin_regularization, margins
-from .memory_bank import MemoryBank
-from .metaug_objective import MetAugObjective, Terms
-from .oucl import OUCL, oucl
-from .pairs import Negatives, PairSet, form_pairs
-
-__all__ = [
-    "OUCL",
-    "InfoNCE",
-    "MarginRegularization",
-    "MemoryBank",
-    "MetAugObjective",
-    "Negatives",
-    "PairSet",
-    "Terms",
-    "form_pairs",
-    "info_nce",
-    "margin_regularization",
-    "margins",
-    "oucl",
-]
+from .info_nce import InfoNCE as InfoNCE, info_nce as info_nce
+from .margin import (
+    MarginRegularization as MarginRegularization,
+    margin_regularization as margin_regularization,
+    margins as margins,
+)
+from .memory_bank import MemoryBank as MemoryBank
+from .metaug_objective import MetAugObjective as MetAugObjective, Terms as Terms
+from .oucl import OUCL as OUCL, oucl as oucl
+from .pairs import Negatives as Negatives, PairSet as PairSet, form_pairs as form_pairs

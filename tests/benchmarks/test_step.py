@@ -10,8 +10,7 @@ import torch
 pytest.importorskip("lightly", reason="what is compared with: pip install '.[benchmark]'")
 
 from benchmarks.memory import AllocatedMemory
-from benchmarks.step import __main__ as command
-from benchmarks.step import contestants, growth
+from benchmarks.step import __main__ as command, contestants, growth
 from benchmarks.step.contestants import SETTINGS, build
 from benchmarks.step.running import OneBatch, count_flops
 

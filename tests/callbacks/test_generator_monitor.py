@@ -6,8 +6,7 @@ from metaug.callbacks.plotting.generator import similarities
 from metaug.lightning_modules.objectives.pairs import form_pairs
 
 from .probing.test_probe import fit
-from .test_with_metaug import fit as fit_metaug
-from .test_with_metaug import small_metaug
+from .test_with_metaug import fit as fit_metaug, small_metaug
 
 
 def test_similarities_are_those_of_the_loop():
