@@ -11,9 +11,9 @@ pytest.importorskip("lightly", reason="what is compared with: pip install '.[ben
 
 from benchmarks.memory import AllocatedMemory
 from benchmarks.step import __main__ as command
-from benchmarks.step import contestants, growth
-from benchmarks.step.contestants import SETTINGS, build
+from benchmarks.step import complexity, variants
 from benchmarks.step.running import OneBatch, count_flops
+from benchmarks.step.variants import SETTINGS, build
 
 pytestmark = pytest.mark.filterwarnings("default")  # a user's run, whose warnings are not errors
 
@@ -56,10 +56,10 @@ def test_allocated_memory_is_the_peak_of_living_tensors():
 
 
 def test_a_report_of_the_papers_setting(tmp_path, monkeypatch, capsys):
-    small = replace(SETTINGS["alexnet-lab-224"], size=64, contestants=("oucl", "exact/2"))
-    monkeypatch.setitem(contestants.SETTINGS, "alexnet-lab-224", small)
+    small = replace(SETTINGS["alexnet-lab-224"], size=64, variants=("oucl", "exact/2"))
+    monkeypatch.setitem(variants.SETTINGS, "alexnet-lab-224", small)
     monkeypatch.setattr(command, "HERE", tmp_path)
-    monkeypatch.setattr(contestants, "NUM_INSTANCES", 64)
+    monkeypatch.setattr(variants, "NUM_INSTANCES", 64)
 
     def in_this_process(arguments, name):
         capsys.readouterr()
@@ -82,6 +82,6 @@ def test_a_report_of_the_papers_setting(tmp_path, monkeypatch, capsys):
 
 
 def test_growth_is_the_slope_of_the_logarithms():
-    assert growth.exponent([1, 10, 20, 40], [9.0, 2.0, 8.0, 32.0]) == pytest.approx(2)
-    assert set(growth.CURVES) <= set(growth.Size.__dataclass_fields__)
-    growth.prepare(growth.Size(4, 2, 8, 16, 8, 32))()
+    assert complexity.exponent([1, 10, 20, 40], [9.0, 2.0, 8.0, 32.0]) == pytest.approx(2)
+    assert set(complexity.CURVES) <= set(complexity.Size.__dataclass_fields__)
+    complexity.prepare(complexity.Size(4, 2, 8, 16, 8, 32))()

@@ -1,8 +1,8 @@
 """How the cost of everything after the encoder grows, each quantity as a curve with its exponent.
 
-    python -m benchmarks.step.growth
+    python -m benchmarks.step.complexity
 
-One meta step of engine ``lookahead`` on given features: the objective and its gradients, the
+One meta step of engine `lookahead` on given features: the objective and its gradients, the
 objective at the look-ahead, the mixed second derivative, and drawing from and updating the memory
 bank where there is one. The encoder's own cost grows with batch times views. Processor time, the
 least of some repetitions; the exponent is the slope of a straight line through the logarithms of
@@ -62,7 +62,7 @@ class Size:
 
 @dataclass(frozen=True)
 class Curve:
-    """One quantity varied, the others as in ``start``; ``needed`` is the exponent of the pairs."""
+    """One quantity varied, the others as in `start`; `needed` is the exponent of the pairs."""
 
     values: tuple[int, ...]
     start: Size
@@ -166,11 +166,11 @@ def main() -> None:
             f"| {exponent(values, found[name]):.2f} | {curve.needed} |"
         )
         print(rows[-1], flush=True)
-    stem = f"{date.today().isoformat()}-growth"
+    stem = f"{date.today().isoformat()}-complexity"
     report = HERE / "reports" / f"{stem}.md"
     report.parent.mkdir(exist_ok=True)
     draw(found, report.with_suffix(".png"))
-    command = f"python -m benchmarks.step.growth {' '.join(sys.argv[1:])}".strip()
+    command = f"python -m benchmarks.step.complexity {' '.join(sys.argv[1:])}".strip()
     lines = [
         f"# How the cost after the encoder grows, {date.today().isoformat()}",
         "",

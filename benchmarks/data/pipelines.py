@@ -1,4 +1,4 @@
-"""The ways of making two SimCLR views that are compared, and the models that take them."""
+"""The pipelines that make two SimCLR views, and the models that take them."""
 
 import io
 from collections.abc import Callable
@@ -27,7 +27,7 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 @dataclass
-class Way:
+class Pipeline:
     """One thing to time.
 
     Attributes:
@@ -52,8 +52,8 @@ def pictures(count: int, size: int) -> torch.Tensor:
     return (fine + 0.05 * torch.randn_like(fine)).clamp(0, 1).mul(255).to(torch.uint8)
 
 
-def view_ways(size: int, device: torch.device) -> list[Way]:
-    """Every way of making two views at a size, without blur for 32 pixels and with for 224."""
+def view_pipelines(size: int, device: torch.device) -> list[Pipeline]:
+    """Every pipeline at a size, without blur for 32 pixels and with for 224."""
     torch.manual_seed(0)
     count = 128 if size <= 64 else 16
     small = size <= 64
@@ -84,22 +84,26 @@ def view_ways(size: int, device: torch.device) -> list[Way]:
     torchvision = TransformViews(v2.Compose(steps), size=size)
     files = [encoded(image) for image in pil]
 
-    ways = [
-        Way("lightly, SimCLRTransform", lambda: [lightly(image) for image in pil], count),
-        Way("torchvision v2, in TransformViews", lambda: torchvision(images, seeds), count),
-        Way("ours, images in memory (a batch)", lambda: ours(images, seeds), count),
-        Way("ours, images of any size (a list)", lambda: ours(list(images), seeds), count),
-        Way("ours, from JPEG files", lambda: ours([read_image(f) for f in files], seeds), count),
-        kornia_way(images, size, strength),
+    pipelines = [
+        Pipeline("lightly, SimCLRTransform", lambda: [lightly(image) for image in pil], count),
+        Pipeline("torchvision v2, in TransformViews", lambda: torchvision(images, seeds), count),
+        Pipeline("ours, images in memory (a batch)", lambda: ours(images, seeds), count),
+        Pipeline("ours, images of any size (a list)", lambda: ours(list(images), seeds), count),
+        Pipeline(
+            "ours, from JPEG files", lambda: ours([read_image(f) for f in files], seeds), count
+        ),
+        kornia_pipeline(images, size, strength),
     ]
-    ways += [loader_way(images, arguments, workers) for workers in (0, 2)]
+    pipelines += [loader_pipeline(images, arguments, workers) for workers in (0, 2)]
     if device.type != "cpu":
         there, their_seeds = images.to(device), seeds.to(device)
-        ways.append(Way("ours, on the device", lambda: ours(there, their_seeds), count, device))
-    return ways
+        pipelines.append(
+            Pipeline("ours, on the device", lambda: ours(there, their_seeds), count, device)
+        )
+    return pipelines
 
 
-def loader_way(images: torch.Tensor, arguments: dict[str, Any], workers: int) -> Way:
+def loader_pipeline(images: torch.Tensor, arguments: dict[str, Any], workers: int) -> Pipeline:
     """An epoch of the training loader over images in memory."""
     many = images.repeat(8, 1, 1, 1)
     size = images.shape[2]
@@ -118,10 +122,12 @@ def loader_way(images: torch.Tensor, arguments: dict[str, Any], workers: int) ->
             pass
 
     note = " (wall time)" if workers else ""
-    return Way(f"ours, the loader, {workers} workers{note}", epoch, len(many), wall=workers > 0)
+    return Pipeline(
+        f"ours, the loader, {workers} workers{note}", epoch, len(many), wall=workers > 0
+    )
 
 
-def kornia_way(images: torch.Tensor, size: int, strength: float) -> Way:
+def kornia_pipeline(images: torch.Tensor, size: int, strength: float) -> Pipeline:
     """Kornia's own augmentations of a batch (without blur)."""
     twice = AugmentationSequential(
         RandomResizedCrop((size, size), scale=(0.2, 1.0)),
@@ -130,7 +136,7 @@ def kornia_way(images: torch.Tensor, size: int, strength: float) -> Way:
         RandomGrayscale(p=0.2),
     )
     floats = images.float() / 255
-    return Way("kornia, a batch, no blur", lambda: [twice(floats), twice(floats)], len(images))
+    return Pipeline("kornia, a batch, no blur", lambda: [twice(floats), twice(floats)], len(images))
 
 
 def encoded(image: Image.Image) -> io.BytesIO:
@@ -140,7 +146,7 @@ def encoded(image: Image.Image) -> io.BytesIO:
     return file
 
 
-def model_ways(size: int, device: torch.device) -> list[Way]:
+def model_pipelines(size: int, device: torch.device) -> list[Pipeline]:
     """Forward and backward of ResNet-18 on two views: what a loader has to keep up with."""
     count = 16 if device.type == "cpu" else 256
     model = timm.create_model("resnet18", num_classes=128)
@@ -159,4 +165,4 @@ def model_ways(size: int, device: torch.device) -> list[Way]:
         model.zero_grad(set_to_none=True)
         loss.backward()
 
-    return [Way(f"ResNet-18, forward and backward, {kind}", step, count, device)]
+    return [Pipeline(f"ResNet-18, forward and backward, {kind}", step, count, device)]

@@ -1,4 +1,4 @@
-"""Worker: the head alone, whole or in blocks of rows."""
+"""Worker: the objective alone, whole or in blocks of rows."""
 
 import json
 import sys
@@ -16,16 +16,16 @@ from benchmarks.memory import PeakMemory
 
 def main() -> None:
     """Evaluate once to warm up on few instances, then on all."""
-    out, count, way, device = sys.argv[1:]
-    if way == "whole":
+    out, count, evaluation, name = sys.argv[1:]
+    if evaluation == "whole":
         blocks.MAX_SIMILARITIES = 2**62
     torch.manual_seed(0)
-    place = torch.device(device)
-    generator = AugmentationGenerator().to(place)
+    device = torch.device(name)
+    generator = AugmentationGenerator().to(device)
     objective = MetAugObjective(margin=MarginRegularization())
 
     def evaluate(instances: int) -> int:
-        features = normalize(torch.randn(instances, 2, 128, device=place), dim=-1)
+        features = normalize(torch.randn(instances, 2, 128, device=device), dim=-1)
         batch = blocks.BatchObjective(objective, generator, instances, 2)
         point = DifferentiableObjective(batch.inner, list(generator.parameters())).gradients_at(
             features, second_order=True
@@ -34,11 +34,11 @@ def main() -> None:
         return len(batch.blocks)
 
     evaluate(16)
-    with PeakMemory(place) as memory:
+    with PeakMemory(device) as memory:
         start = time.perf_counter()
-        number = evaluate(int(count))
+        count_of_blocks = evaluate(int(count))
         elapsed = time.perf_counter() - start
-    result = {"time": elapsed, "memory": memory.peak, "blocks": number}
+    result = {"time": elapsed, "memory": memory.peak, "blocks": count_of_blocks}
     Path(out).write_text(json.dumps(result))
 
 
