@@ -5,6 +5,7 @@ down is recorded, and the part goes on after it.
 """
 
 import argparse
+import contextlib
 import os
 import queue
 import subprocess
@@ -16,6 +17,7 @@ from .plan import PARTS, ROOT, SMOKE_TASKS
 from .processes import Budget, Log, Speaker
 from .records import append
 
+PACKAGE = "benchmarks.gpu"
 START_SECONDS = 100.0  # importing torch and the project, on a cold disk
 RESERVE_SECONDS = 25.0  # what the part `learn` leaves for its last probes
 SMOKE_FACTOR = 20  # a CPU is slow, and the trial is to end by itself
@@ -42,7 +44,7 @@ class Driver:
         """A process that is told where to run."""
         options = ["--device", "cpu" if self.smoke else "cuda", "--out", str(self.out)]
         options += ["--images", str(self.images), *(["--smoke"] if self.smoke else [])]
-        return Speaker(f"benchmarks.gpu.{module}", [*arguments, *options], self.log.file)
+        return Speaker(f"{PACKAGE}.{module}", [*arguments, *options], self.log.file)
 
     def decode_images(self) -> None:
         """Begin to write the file of images, beside the first part."""
@@ -51,7 +53,7 @@ class Driver:
         options = ["--archive", str(self.arguments.images)] if self.arguments.images else []
         options += ["--most", "400"] if self.smoke else []
         self.decoding = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.gpu.images", str(self.images), *options],
+            [sys.executable, "-m", f"{PACKAGE}.images", str(self.images), *options],
             cwd=ROOT,
             stdout=self.log.file,
             stderr=self.log.file,
@@ -82,6 +84,7 @@ class Driver:
         finally:
             if self.decoding is not None and self.decoding.poll() is None:
                 self.decoding.kill()
+            self.log.file.close()
 
     def tasks_of(self, name: str) -> dict[str, float]:
         """The tasks of a part and their seconds."""
@@ -114,34 +117,43 @@ class Driver:
         Returns:
             What was running when it failed, or nothing.
         """
-        speaker = self.start("worker", part, *tasks)
-        task, since, limit = "(start)", time.time(), START_SECONDS * (3 if self.smoke else 1)
+        with contextlib.closing(self.start("worker", part, *tasks)) as speaker:
+            try:
+                task, failure = self._follow(speaker, part, tasks, end)
+            finally:
+                if tasks:
+                    speaker.kill()
+        if failure:
+            self.log.say(f"{part} {task}: {failure}")
+            append(self.out, {"part": part, "task": task, "ok": False, "error": failure})
+        return task
+
+    def _follow(
+        self, speaker: Speaker, part: str, tasks: dict[str, float], end: float
+    ) -> tuple[str, str]:
+        """Follow a process to its end.
+
+        Returns:
+            What was running at the end, and what was wrong; nothing if all tasks ended.
+        """
         limits = dict(tasks)
-        failure = ""
-        while not failure:
+        task, since, limit = "(start)", time.time(), START_SECONDS * (3 if self.smoke else 1)
+        while True:
             try:
                 line = speaker.next_line(min(since + limit, end) - time.time())
             except queue.Empty:
                 spent = time.time() >= end
-                failure = "the part's time is over" if spent else "out of its time"
-                break
+                return task, "the part's time is over" if spent else "out of its time"
             if line is None:
-                if not tasks:
-                    break
-                failure = f"its process ended ({speaker.process.wait()})"
-            elif line.startswith("@start "):
-                task, since = line.removeprefix("@start "), time.time()
-                limit = limits[task]
-            elif line.startswith("@end "):
-                self.log.say(f"{part} {task}: {time.time() - since:.1f} s")
-                tasks.pop(task)
+                status = speaker.process.wait()
+                return (task, f"its process ended ({status})") if tasks else ("", "")
+            word, _, name = line.partition(" ")
+            if word == "@start":
+                task, since, limit = name, time.time(), limits[name]
+            elif word == "@end":
+                self.log.say(f"{part} {name}: {time.time() - since:.1f} s")
+                tasks.pop(name)
                 task, since, limit = "(between tasks)", time.time(), 30.0
-        if failure:
-            speaker.process.kill()
-            self.log.say(f"{part} {task}: {failure}")
-            append(self.out, {"part": part, "task": task, "ok": False, "error": failure})
-        speaker.stop()
-        return task if failure else ""
 
     def learn(self) -> None:
         """Train all rows at once, as many epochs as fit."""
@@ -151,25 +163,29 @@ class Driver:
         rows = self.arguments.rows
         speakers = [self.start("parts.learn", row, *self.arguments.learn) for row in rows]
         try:
-            for speaker in speakers:
-                speaker.hear("@ready", self.budget)
-            for speaker in speakers:
-                speaker.tell("time")
-            paces = [speaker.hear("@pace", self.budget).split()[1] for speaker in speakers]
-            epochs = self._epochs(max(map(float, paces)))
-            for speaker in speakers:
-                speaker.tell(f"train {epochs}")
-            for row, speaker in zip(rows, speakers, strict=True):
-                speaker.hear("@done", self.budget)
-                self.log.say(f"learn {row}: done")
+            self._train(dict(zip(rows, speakers, strict=True)))
         except (TimeoutError, RuntimeError, OSError) as error:
             self.log.say(f"learn: {type(error).__name__} {error}")
             append(self.out, {"part": "learn", "ok": False, "error": str(error)})
             for speaker in speakers:
-                speaker.process.kill()
+                speaker.kill()
         finally:
             for speaker in speakers:
-                speaker.stop()
+                speaker.close()
+
+    def _train(self, speakers: dict[str, Speaker]) -> None:
+        """Time all rows at once, then train them as many epochs as fit."""
+        for speaker in speakers.values():
+            speaker.hear("@ready", self.budget)
+        for speaker in speakers.values():
+            speaker.tell("time")
+        paces = [speaker.hear("@pace", self.budget).split()[1] for speaker in speakers.values()]
+        epochs = self._epochs(max(map(float, paces)))
+        for speaker in speakers.values():
+            speaker.tell(f"train {epochs}")
+        for row, speaker in speakers.items():
+            speaker.hear("@done", self.budget)
+            self.log.say(f"learn {row}: done")
 
     def _epochs(self, pace: float) -> int:
         """How many epochs of so many seconds fit; recorded."""

@@ -1,6 +1,9 @@
 """Processes that say how far they are, line by line, and a clock that all parts share."""
 
+import contextlib
+import os
 import queue
+import signal
 import subprocess
 import sys
 import threading
@@ -50,7 +53,7 @@ class Log:
 
 
 class Speaker:
-    """A process of a module of ours whose standard output is read line by line.
+    """A process of a module, in a session of its own, that tells how far it is line by line.
 
     Args:
         module: Started by `python -m`.
@@ -67,9 +70,11 @@ class Speaker:
             stderr=errors,
             text=True,
             bufsize=1,
+            start_new_session=True,
         )
         self.lines: queue.Queue[str | None] = queue.Queue()
-        threading.Thread(target=self._read, daemon=True).start()
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
 
     def _read(self) -> None:
         assert self.process.stdout is not None
@@ -108,10 +113,19 @@ class Speaker:
         self.process.stdin.write(text + "\n")
         self.process.stdin.flush()
 
-    def stop(self) -> int:
-        """End the process; its exit status."""
+    def kill(self) -> None:
+        """End the process and all that it started."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+
+    def close(self) -> None:
+        """Wait a little for the end of the process, else kill it."""
         try:
-            return self.process.wait(timeout=3)
+            self.process.wait(timeout=3)
         except subprocess.TimeoutExpired:
-            self.process.kill()
-            return self.process.wait()
+            self.kill()
+            self.process.wait()
+        self.reader.join(timeout=3)
+        for pipe in (self.process.stdin, self.process.stdout):
+            assert pipe is not None
+            pipe.close()

@@ -104,10 +104,9 @@ def _lightly(network: Encoder, settings: dict[str, Any]) -> pl.LightningModule:
 
     def optimizers(module: pl.LightningModule) -> Any:
         optimizer = encoder_optimizer.build(module)
+        total = float(module.trainer.estimated_stepping_batches)  # sets up the loader, so first
         schedule = encoder_optimizer.build_schedule(
-            optimizer,
-            module.trainer.num_training_batches,
-            float(module.trainer.estimated_stepping_batches),
+            optimizer, module.trainer.num_training_batches, total
         )
         return [optimizer], [{"scheduler": schedule, "interval": "step"}]
 
