@@ -34,7 +34,7 @@ tar -cf "$folder/source.tar" -C "$work" .
 cp "$here/run.sh" "$folder/"
 if [ -n "$images" ]; then
     case $images in
-        *.tar*) cp "$images" "$folder/images.tar${images##*.tar}" ;;
+        *.tar*) install -m 644 "$images" "$folder/images.tar${images##*.tar}" ;;
         *) echo "prepare.sh: images must be a tar archive, got $images" >&2 && exit 1 ;;
     esac
 fi
