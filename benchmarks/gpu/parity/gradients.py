@@ -35,7 +35,7 @@ PRECISIONS = (
 def engines(context: Context) -> dict[str, Any]:
     """One meta step in float64 by every engine: this device against the CPU."""
     errors: dict[str, Any] = {}
-    for name in ("resnet", "vit"):
+    for name in context.sized(("resnet", "vit"), ("resnet",)):
         for settings in ({}, {"adversarial": True, "detach": True}):
             for engine in (*ENGINES, "none"):
                 results = []
@@ -58,7 +58,7 @@ def exact_against_higher(context: Context) -> dict[str, Any]:
     errors = {}
     for dtype in (torch.float64, torch.float32, torch.bfloat16):
         mixed = dtype == torch.bfloat16
-        for name in ENCODERS:
+        for name in context.sized(ENCODERS, ENCODERS[-1:]):
             kept = torch.float32 if mixed else dtype
             problem = small_problem(name, context.device, kept, count=32)
             restore = problem.hold_start()
@@ -80,7 +80,7 @@ def exact_against_higher(context: Context) -> dict[str, Any]:
 def replay(context: Context) -> dict[str, Any]:
     """Later passes equal the first, and change neither buffers nor random state."""
     passes = {}
-    for name in ("resnet", "vit_dropout", "vit_attention_dropout"):
+    for name in context.sized(("resnet", *ENCODERS[2:]), ENCODERS[2:3]):
         for dtype in (torch.float64, torch.float32):
             problem = small_problem(name, context.device, dtype, count=32)
             problem.hold_start()
