@@ -37,7 +37,8 @@ class Driver:
         self.smoke: bool = arguments.smoke
         self.out: Path = arguments.out
         self.log = Log(self.out / "run.log", budget.started)
-        self.images = arguments.scratch / f"images{'-smoke' if self.smoke else ''}.pt"
+        source = arguments.images.name if arguments.images else "default"
+        self.images = arguments.scratch / f"{source}{'-smoke' if self.smoke else ''}.pt"
         self.decoding: subprocess.Popen | None = None
 
     def start(self, module: str, *arguments: str) -> Speaker:
@@ -47,8 +48,8 @@ class Driver:
         return Speaker(f"{PACKAGE}.{module}", [*arguments, *options], self.log.file)
 
     def decode_images(self) -> None:
-        """Begin to write the file of images, beside the first part."""
-        if self.images.exists():
+        """Begin to write the file of images, beside the first part; an archive's stays."""
+        if self.arguments.images and self.images.exists():
             return
         options = ["--archive", str(self.arguments.images)] if self.arguments.images else []
         options += ["--most", "400"] if self.smoke else []

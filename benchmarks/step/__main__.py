@@ -154,7 +154,8 @@ def main() -> None:
         return
     base = arguments.variants[0]
     found = measure(arguments)
-    stem = f"{date.today().isoformat()}-{arguments.setting}-{arguments.device}"
+    batch = "" if arguments.batch == setting.batch else f"-batch{arguments.batch}"
+    stem = f"{date.today().isoformat()}-{arguments.setting}{batch}-{arguments.device}"
     report = HERE / "reports" / f"{stem}.md"
     report.parent.mkdir(exist_ok=True)
     draw(found, base, report.with_suffix(".png"))

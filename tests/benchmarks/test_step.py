@@ -73,7 +73,7 @@ def test_a_report_of_the_papers_setting(tmp_path, monkeypatch, capsys):
     words = ["step", "--setting", "alexnet-lab-224", "--batch", "2", "--rounds", "1"]
     monkeypatch.setattr(sys, "argv", words)
     command.main()
-    report = next((tmp_path / "reports").glob("*-alexnet-lab-224-cpu.md")).read_text()
+    report = next((tmp_path / "reports").glob("*-alexnet-lab-224-batch2-cpu.md")).read_text()
     rows = [line.split("|")[1:-1] for line in report.splitlines() if line.startswith("| ")]
     table = {row[0].strip(): [each.strip() for each in row[1:]] for row in rows}
     assert table["oucl"][:6] == ["1.00", "1.00 to 1.00", "1.00", "1.00", "1.00", "1.00"]
