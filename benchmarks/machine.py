@@ -3,34 +3,52 @@
 import os
 import platform
 import subprocess
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import torch
 
 PACKAGES = ("torch", "torchvision", "pytorch-lightning", "kornia", "lightly", "timm")
+ROOT = Path(__file__).parents[1]
 
 
 def describe_machine(command: str) -> list[str]:
-    """Lines for a report: command with glibc's allocator settings, commit, processor, versions."""
+    """Lines of a report: command with glibc's allocator settings, commit, processor, versions.
+
+    Args:
+        command: What made the report.
+    """
     settings = [
         f"{name}={value}" for name, value in os.environ.items() if name.startswith("MALLOC_")
     ]
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=Path(__file__).parent,
-    ).stdout.strip()
-    versions = ", ".join(f"{name} {_version(name)}" for name in PACKAGES)
+    packages = ", ".join(f"{name} {text}" for name, text in versions(PACKAGES).items())
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
     return [
         f"- command: `{' '.join([*settings, command])}`",
-        f"- commit: {commit or 'unknown'}",
+        f"- commit: {source_commit()}",
         f"- machine: {processor()}, {os.cpu_count()} CPUs, {device}, {platform.system()}",
-        f"- versions: Python {platform.python_version()}, {versions}",
+        f"- versions: Python {platform.python_version()}, {packages}",
     ]
+
+
+def source_commit() -> str:
+    """The commit of the code: git's, or what a copy without a repository has in its file COMMIT."""
+    note = ROOT / "COMMIT"
+    if note.is_file():
+        return note.read_text().strip()
+    command = ["git", "rev-parse", "--short", "HEAD"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    return done.stdout.strip() or "unknown"
+
+
+def versions(packages: Sequence[str]) -> dict[str, str]:
+    """Installed versions by package, `(absent)` where there is none.
+
+    Args:
+        packages: Names of distributions.
+    """
+    return {package: _version(package) for package in packages}
 
 
 def _version(package: str) -> str:

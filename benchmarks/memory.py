@@ -1,4 +1,4 @@
-"""Peak memory: of this process since a mark, and of the tensors that torch allocates."""
+"""Peak memory: of this process since a start, and of the tensors that torch allocates."""
 
 import resource
 import threading
@@ -14,7 +14,7 @@ from torch.utils.weak import WeakIdKeyDictionary
 
 
 class AllocatedMemory(TorchDispatchMode):
-    """Peak of the bytes of all tensors made under it, in ``peak`` (MiB); on any device.
+    """Peak of the bytes of all tensors made under it, in `peak` (MiB); on any device.
 
     Scratch memory inside an operation is not seen.
     """
@@ -46,7 +46,7 @@ class AllocatedMemory(TorchDispatchMode):
 
 
 class PeakMemory:
-    """Peak memory in MiB above what was in use at the mark.
+    """Peak memory in MiB above what was in use at the start.
 
     On the CPU the resident size is sampled every two milliseconds; the kernel's own high-water mark
     would include what importing took.
@@ -61,7 +61,7 @@ class PeakMemory:
         self._running = True
 
     def __enter__(self) -> "PeakMemory":
-        """Set the mark."""
+        """Start."""
         if self.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self.device)
             self.start = torch.cuda.memory_allocated(self.device) / 2**20

@@ -1,11 +1,11 @@
-"""How many images per second each way of augmenting gives, beside what a model can take.
+"""How many images per second each pipeline of views makes, beside what a model can take.
 
     python -m benchmarks.data                    # 32 and 224 pixels, about two minutes
     python -m benchmarks.data --sizes 32 --rounds 3
 
-All ways are measured in one run, turn by turn, on one thread; the figure is the median over the
-rounds. CPU time is counted, so that other work on the machine disturbs little. The report goes to
-`benchmarks/data/reports/`.
+All pipelines are measured in one run, turn by turn, on one thread; the figure is the median over
+the rounds. CPU time is counted, so that other work on the machine disturbs little. The report goes
+to `benchmarks/data/reports/`.
 """
 
 import argparse
@@ -19,32 +19,32 @@ import torch
 
 from benchmarks.machine import describe_machine
 
-from .ways import Way, model_ways, view_ways
+from .pipelines import Pipeline, model_pipelines, view_pipelines
 
 REPORTS = Path(__file__).parent / "reports"
 
 
-def images_per_second(way: Way) -> float:
-    """Run a way once; on a GPU wall time is taken, on the CPU the thread's own."""
-    on_gpu = way.device.type != "cpu"
+def images_per_second(pipeline: Pipeline) -> float:
+    """Run a pipeline once; on a GPU wall time is taken, on the CPU the thread's own."""
+    on_gpu = pipeline.device.type != "cpu"
     if on_gpu:
         torch.cuda.synchronize()
-    clock = time.perf_counter if on_gpu or way.wall else time.thread_time
+    clock = time.perf_counter if on_gpu or pipeline.wall else time.thread_time
     start = clock()
-    way.step()
+    pipeline.step()
     if on_gpu:
         torch.cuda.synchronize()
-    return way.images / (clock() - start)
+    return pipeline.images / (clock() - start)
 
 
-def measure(ways: list[Way], rounds: int) -> dict[str, list[float]]:
-    """Time all ways, turn by turn, after a round to warm up."""
-    results: dict[str, list[float]] = {way.name: [] for way in ways}
+def measure(pipelines: list[Pipeline], rounds: int) -> dict[str, list[float]]:
+    """Time all pipelines, turn by turn, after a round to warm up."""
+    results: dict[str, list[float]] = {pipeline.name: [] for pipeline in pipelines}
     for number in range(rounds + 1):
-        for way in ways:
-            speed = images_per_second(way)
+        for pipeline in pipelines:
+            speed = images_per_second(pipeline)
             if number > 0:
-                results[way.name].append(speed)
+                results[pipeline.name].append(speed)
     return results
 
 
@@ -52,7 +52,7 @@ def table(results: dict[str, list[float]], reference: str) -> list[str]:
     """Rows of a Markdown table: median, spread, ratio to the reference."""
     base = statistics.median(results[reference])
     rows = [
-        "| way | images/s | lowest to highest | of lightly |",
+        "| pipeline | images/s | lowest to highest | of lightly |",
         "|---|--:|--:|--:|",
     ]
     for name, speeds in results.items():
@@ -91,13 +91,13 @@ def main() -> None:
     command += f" --rounds {arguments.rounds} --device {device}"
     lines = [f"# Views per second, {date.today()}", "", *describe_machine(command), ""]
     lines += [
-        "An image is one image with two views. Median over the rounds, all ways by turns in one "
-        f"process, one thread; load of the machine at the start: {os.getloadavg()[0]:.1f}.",
+        "An image is one image with two views. Median over the rounds, all pipelines by turns in "
+        f"one process, one thread; load of the machine at the start: {os.getloadavg()[0]:.1f}.",
         "",
     ]
     for size in arguments.sizes:
-        results = measure(view_ways(size, device), arguments.rounds)
-        results |= measure(model_ways(size, device), max(2, arguments.rounds // 3))
+        results = measure(view_pipelines(size, device), arguments.rounds)
+        results |= measure(model_pipelines(size, device), max(2, arguments.rounds // 3))
         lines += [f"## {size} pixels", "", *table(results, "lightly, SimCLRTransform"), ""]
         lines += [conclusion(results), ""]
     report = "\n".join(lines)

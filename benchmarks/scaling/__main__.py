@@ -3,9 +3,9 @@
     python -m benchmarks.scaling                         # 1 and 2 processes, about five minutes
     python -m benchmarks.scaling --processes 1 2 4 8 --batches 256 1024 4096 --device cuda
 
-Every row is a run of its own: ``torchrun`` starts the processes, each trains MetAug for a few steps
-on random images by ``strategy: ddp`` and reports. The second table is the head alone, which every
-process evaluates on the whole global batch, whole and in blocks of rows. The report goes to
+Every row is a run of its own: `torchrun` starts the processes, each trains MetAug for a few steps
+on random images by `strategy: ddp` and reports. The second table is the objective alone, which
+every process evaluates on the whole global batch, whole and in blocks of rows. The report goes to
 `benchmarks/scaling/reports/`.
 """
 
@@ -77,19 +77,19 @@ def training_table(arguments: argparse.Namespace) -> list[str]:
     return rows
 
 
-def head_table(arguments: argparse.Namespace) -> list[str]:
-    """Rows: instances by way of evaluating the head."""
+def objective_table(arguments: argparse.Namespace) -> list[str]:
+    """Rows: instances, the objective evaluated whole or in blocks."""
     rows = [
-        "| instances G | head | time, ms | peak memory of it, MiB |",
+        "| instances G | objective | time, ms | peak memory of it, MiB |",
         "|--:|---|--:|--:|",
     ]
     for count in arguments.instances:
-        for way in ("whole", "blocks"):
-            result = launch("head", 1, count, way, arguments.device)
+        for evaluation in ("whole", "blocks"):
+            result = launch("objective", 1, count, evaluation, arguments.device)
             if "failed" in result:
-                rows.append(f"| {count} | {way} | {result['failed']} | |")
+                rows.append(f"| {count} | {evaluation} | {result['failed']} | |")
             else:
-                blocks = f"{way} ({result['blocks']})"
+                blocks = f"{evaluation} ({result['blocks']})"
                 rows.append(
                     f"| {count} | {blocks} | {1000 * result['time']:,.0f} | "
                     f"{result['memory']:,.0f} |"
@@ -123,12 +123,12 @@ def main() -> None:
         "",
         *training_table(arguments),
         "",
-        "## The head alone",
+        "## The objective alone",
         "",
         "Unified composition with margins, 2 views, 128 dimensions: the objective, its gradients "
         "and the mixed second derivative, once. Every process does this for the whole batch.",
         "",
-        *head_table(arguments),
+        *objective_table(arguments),
         "",
     ]
     report = HERE / "reports" / f"{date.today().isoformat()}-{arguments.device}.md"

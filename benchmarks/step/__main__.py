@@ -3,9 +3,9 @@
     python -m benchmarks.step                                    # ResNet-18, 32 pixels, on the CPU
     python -m benchmarks.step --setting resnet50-224 --batch 64 --precision bf16-mixed --device cuda
 
-All contestants run in one process, turn by turn and every other round in reverse, each with its
+All variants run in one process, turn by turn and every other round in reverse, each with its
 own Trainer; a figure is the median over the rounds of the step's time divided by that of the first
-contestant in the same round (with ``--clock cpu``, of processor time, which other programs on the
+variant in the same round (with `--clock cpu`, of processor time, which other programs on the
 machine disturb less); beside it stands the ratio of the fastest steps of all rounds. FLOPs are
 counted by torch, memory is measured in a process of its own. Report and figure go to
 `benchmarks/step/reports/`.
@@ -28,9 +28,9 @@ from benchmarks.machine import describe_machine
 from benchmarks.memory import AllocatedMemory, PeakMemory
 
 from . import running
-from .contestants import SETTINGS, build
 from .figure import draw
 from .running import OneBatch, count_flops, run
+from .variants import SETTINGS, build
 
 HERE = Path(__file__).parent
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
@@ -48,12 +48,12 @@ def batches(arguments: argparse.Namespace, steps: int) -> OneBatch:
 
 
 def time_steps(arguments: argparse.Namespace) -> dict[str, list[float]]:
-    """Seconds of a step of each contestant, round by round."""
+    """Seconds of a step of each variant, round by round."""
     setting = SETTINGS[arguments.setting]
-    times: dict[str, list[float]] = {name: [] for name in arguments.contestants}
+    times: dict[str, list[float]] = {name: [] for name in arguments.variants}
     for number in range(arguments.rounds):
-        # in reverse every other round, so that a machine that slows down favours nobody
-        for name in arguments.contestants[:: -1 if number % 2 else 1]:
+        # in reverse every other round, so that a machine that slows down favors nobody
+        for name in arguments.variants[:: -1 if number % 2 else 1]:
             # made anew each time, so that only one is in memory; a warm-up cycle of the meta step
             module = build(name, setting)
             data = batches(arguments, 2 * every(name))
@@ -64,7 +64,7 @@ def time_steps(arguments: argparse.Namespace) -> dict[str, list[float]]:
 
 
 def measure_memory(arguments: argparse.Namespace, name: str) -> None:
-    """Print the peaks of a contestant in MiB: of the process, and of the tensors it allocates."""
+    """Print the peaks of a variant in MiB: of the process, and of the tensors it allocates."""
     # up to the second meta step, when the optimizers have their states
     data = batches(arguments, every(name) + 1)
     module = build(name, SETTINGS[arguments.setting])
@@ -74,7 +74,7 @@ def measure_memory(arguments: argparse.Namespace, name: str) -> None:
 
 
 def memory_in_own_process(arguments: argparse.Namespace, name: str) -> list[float]:
-    """What :func:`measure_memory` prints."""
+    """What `measure_memory` prints."""
     command = [sys.executable, "-W", "ignore", "-m", "benchmarks.step", "--memory-of", name]
     for option in ("setting", "batch", "precision", "device", "threads"):
         command += [f"--{option}", str(getattr(arguments, option))]
@@ -86,11 +86,11 @@ def memory_in_own_process(arguments: argparse.Namespace, name: str) -> list[floa
 
 
 def measure(arguments: argparse.Namespace) -> dict[str, dict[str, float]]:
-    """All figures of each contestant, by column."""
+    """All figures of each variant, by column."""
     times = time_steps(arguments)
-    base = arguments.contestants[0]
+    base = arguments.variants[0]
     found: dict[str, dict[str, float]] = {}
-    for name in arguments.contestants:
+    for name in arguments.variants:
         ratios = [mine / its for mine, its in zip(times[name], times[base], strict=True)]
         data = batches(arguments, every(name))
         module = build(name, SETTINGS[arguments.setting])
@@ -133,7 +133,7 @@ def main() -> None:
     """Measure and write the report."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--setting", choices=SETTINGS, default="resnet18-32")
-    parser.add_argument("--contestants", nargs="+", help="the first is what others are divided by")
+    parser.add_argument("--variants", nargs="+", help="the first is what others are divided by")
     parser.add_argument("--batch", type=int)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--precision", default="32-true")
@@ -146,15 +146,16 @@ def main() -> None:
     warnings.filterwarnings("ignore")
     setting = SETTINGS[arguments.setting]
     arguments.batch = arguments.batch or setting.batch
-    arguments.contestants = arguments.contestants or list(setting.contestants)
+    arguments.variants = arguments.variants or list(setting.variants)
     torch.set_num_threads(arguments.threads)
     running.clock = CLOCKS[arguments.clock]
     if arguments.memory_of:
         measure_memory(arguments, arguments.memory_of)
         return
-    base = arguments.contestants[0]
+    base = arguments.variants[0]
     found = measure(arguments)
-    stem = f"{date.today().isoformat()}-{arguments.setting}-{arguments.device}"
+    batch = "" if arguments.batch == setting.batch else f"-batch{arguments.batch}"
+    stem = f"{date.today().isoformat()}-{arguments.setting}{batch}-{arguments.device}"
     report = HERE / "reports" / f"{stem}.md"
     report.parent.mkdir(exist_ok=True)
     draw(found, base, report.with_suffix(".png"))

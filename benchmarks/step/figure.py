@@ -1,4 +1,4 @@
-"""The figure of a step report: time, work and memory of each contestant as ratios."""
+"""The figure of a step report: time, work and memory of each variant as ratios."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ def draw(found: dict[str, dict[str, float]], base: str, path: Path) -> None:
     """Horizontal bars, one panel per quantity.
 
     Args:
-        found: Ratios by contestant and column.
+        found: Ratios by variant and column.
         base: What the ratios are to.
         path: Where the PNG goes.
     """

@@ -72,7 +72,7 @@ def run(
         module: What is trained.
         data: Its batches.
         precision: The Trainer's.
-        device: ``cpu`` or ``cuda``.
+        device: `cpu` or `cuda`.
         more: Callbacks that watch.
     """
     watch = Watch()
@@ -92,7 +92,7 @@ def run(
 
 
 class _NoModules:
-    """Stands for the counter's module tracker, whose hooks ``autograd.grad`` does not bear."""
+    """Stands for the counter's module tracker, whose hooks `autograd.grad` does not bear."""
 
     parents = frozenset({"Global"})
 

@@ -4,8 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from metaug.datamodules import ImageFolderDataModule
-from metaug.datamodules.datamodule import Splits
+from metaug.datamodules import ImageFolderDataModule, Splits
 from metaug.datamodules.sources.folders import ImageList, list_images
 
 
@@ -47,8 +46,8 @@ class StudyData(ImageFolderDataModule):
                     "images per class; give such a folder with --data"
                 )
             train = list_images(root / "train")
-            found = list_images(root / held_out, train.class_names)
-            test = self.source(found)
+            listed = list_images(root / held_out, train.class_names)
+            test = self.source(listed)
             _LOADED[key] = Splits(
                 self.source(first_of_each(train, self.images_per_class)), val=test, test=test
             )

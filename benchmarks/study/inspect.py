@@ -4,11 +4,11 @@
 
 At the end of chosen epochs, on one training batch: means of positive and of the hardest negative
 similarities (original pairs, pairs with an augmented feature), the share of hinges of the
-regularisation that are active, the cosine between a feature and its augmentation, the shift that
-all augmented features of a view have in common, the spread and effective rank of the augmented
-features, and, at several rates alpha, how far the exact meta-gradient is from the plain gradient
-(gap) and `lookahead` from the exact one (error). The row need not have a margin to be measured
-against it. Prints a table, and writes it and the distributions to
+regularization that are active, the cosine between a feature and its augmentation, the shift that
+all augmented features of a view have in common, the standard deviation and effective rank of the
+augmented features, and, at several rates alpha, how far the exact meta-gradient is from the plain
+gradient (gap) and `lookahead` from the exact one (error). The row need not have a margin to be
+measured against it. Prints a table, and writes it and the distributions to
 `benchmarks/study/results/inspect-ROW.md` and a figure.
 """
 
@@ -80,22 +80,22 @@ def hinges(pairs: PairSet, kind: Any) -> dict[str, float]:
 
 def meta_parts(module: MetAug, views: list[Tensor]) -> dict[str, float]:
     """Gap of the exact meta-gradient and error of `lookahead`, at every rate."""
-    twin = copy.deepcopy(module)
-    assert twin.generator is not None
-    named = dict(twin.encoder.named_parameters())
-    encode = FunctionalEncoder(twin.encoder, list(named), views)
+    duplicate = copy.deepcopy(module)
+    assert duplicate.generator is not None
+    named = dict(duplicate.encoder.named_parameters())
+    encode = FunctionalEncoder(duplicate.encoder, list(named), views)
     count = len(views[0])
     found = {}
     for rate in RATES:
         both = []
         for engine in ("exact", "lookahead"):
-            objective = BatchObjective(twin.objective, twin.generator, count, len(views))
+            objective = BatchObjective(duplicate.objective, duplicate.generator, count, len(views))
             both.append(
                 meta_gradient(
                     encode,
                     list(named.values()),
                     objective.inner,
-                    list(twin.generator.parameters()),
+                    list(duplicate.generator.parameters()),
                     rate,
                     engine,  # type: ignore[arg-type]
                     outer_objective=objective.outer,
@@ -142,7 +142,7 @@ class Inspector(pl.Callback):
         for kind in ("large", "small", "mean"):
             found |= hinges(self.pairs, kind)
         for name, each in (("features", features), ("augmented", augmented)):
-            found[f"spread, {name}"] = float(feature_std(each.flatten(0, 1)))
+            found[f"std, {name}"] = float(feature_std(each.flatten(0, 1)))
             found[f"effective rank, {name}"] = float(effective_rank(each.flatten(0, 1)))
         self.found[epoch] = found | meta_parts(module, list(batch.views))
 

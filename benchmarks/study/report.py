@@ -68,7 +68,7 @@ def table(runs: dict[str, Lines], rows: Rows) -> list[str]:
 
 
 def comparisons(runs: dict[str, Lines], rows: Rows) -> list[str]:
-    """A row per pair of rows that ``compare`` names: difference of the scores, seed by seed."""
+    """A row per pair of rows that `compare` names: difference of the scores, seed by seed."""
     lines = ["| difference | seeds | kNN | linear |", "|---|--:|--:|--:|"]
     for first, second in map(rows.names, rows.compared):
         mine, other = finished(runs, first), finished(runs, second)

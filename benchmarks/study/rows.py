@@ -16,7 +16,7 @@ SMALL = {"layers": [1, 1, 1, 1], "channels": [32, 32, 64, 128], "zero_init_last"
 
 
 def merge(below: Any, above: Any) -> Any:
-    """``above`` over ``below``; mappings are merged key by key, null takes something away."""
+    """`above` over `below`; mappings are merged key by key, null takes something away."""
     if not (isinstance(below, dict) and isinstance(above, dict)):
         return above
     if "class_path" in above and above["class_path"] != below.get("class_path"):
@@ -72,7 +72,7 @@ class Rows:
 
 
 def build_encoder(name: str) -> Encoder:
-    """An encoder by name: ``small`` (ResNet of four blocks on 4-pixel patches) or a timm model."""
+    """An encoder by name: `small` (ResNet of four blocks on 4-pixel patches) or a timm model."""
     if name != "small":
         return Encoder(name, small_images=True, projection_dim=128)
     backbone = timm_backbone("resnet18", small_images=True, **SMALL)
@@ -84,16 +84,36 @@ def build(settings: dict[str, Any], encoder: str, seed: int) -> pl.LightningModu
     """The module of a row; all rows start from the same backbone.
 
     Args:
-        settings: What :meth:`Rows.settings` gives.
+        settings: What `Rows.settings` gives.
         encoder: Name of the encoder.
         seed: Seed of the initial parameters.
     """
     torch.manual_seed(seed)
     network = build_encoder(encoder).to(memory_format=torch.channels_last)
     if "lightly" in settings:
-        from .simclr import LightlySimCLR
-
-        optimizer = OptimizerSettings(**settings["encoder_optimizer"])
-        return LightlySimCLR(network, optimizer, **settings["lightly"])
+        return _lightly(network, settings)
     arguments = {"encoder": network, **settings}
     return instantiate_module(MetAug, arguments)
+
+
+def _lightly(network: Encoder, settings: dict[str, Any]) -> pl.LightningModule:
+    """Lightly's loss and projection head on the encoder's backbone, by the encoder's optimizer."""
+    from benchmarks.lightly_simclr import LightlySimCLR
+
+    encoder_optimizer = OptimizerSettings(**settings["encoder_optimizer"])
+
+    def optimizers(module: pl.LightningModule) -> Any:
+        optimizer = encoder_optimizer.build(module)
+        total = float(module.trainer.estimated_stepping_batches)  # sets up the loader, so first
+        schedule = encoder_optimizer.build_schedule(
+            optimizer, module.trainer.num_training_batches, total
+        )
+        return [optimizer], [{"scheduler": schedule, "interval": "step"}]
+
+    return LightlySimCLR(
+        network.backbone,
+        network.num_features,
+        optimizers,
+        feature_dim=network.feature_dim,
+        **settings["lightly"],
+    )

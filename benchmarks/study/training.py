@@ -27,7 +27,7 @@ class Budget:
         batch_size: Training images per batch.
         image_size: Edge of the images in pixels.
         precision: Lightning's name of it.
-        device: ``cpu`` or ``cuda``.
+        device: `cpu` or `cuda`.
     """
 
     images_per_class: int = 500
@@ -49,7 +49,7 @@ def run(settings: dict[str, Any], budget: Budget, data: str, seed: int) -> dict[
         seed: Seed of initial parameters, order and views.
 
     Returns:
-        ``knn`` and ``linear`` top-1 in %, ``rank`` (RankMe), ``meta_gap``, ``loss``, and the CPU
+        `knn` and `linear` top-1 in %, `rank` (RankMe), `meta_gap`, `loss`, and the CPU
         and wall time of training in seconds.
     """
     warnings.filterwarnings("ignore", module="pytorch_lightning")

@@ -41,6 +41,10 @@ class Processes:
 class DistributedProcesses(Processes):
     """The processes of a torch.distributed group.
 
+    Counted on paper, summing gradients while the backward pass goes on saves 12 % of a `lookahead`
+    step of ResNet-50 and 30 % of ViT-B/16 on four nodes over 100 Gb/s. On eight GPUs over NVLink it
+    saves 0.6 % and 2.1 % (docs/processes.md, "What the overlap saves").
+
     Args:
         group: The group; None for all processes.
         bucket_mib: Gradients are summed in buckets of this size, in MiB.

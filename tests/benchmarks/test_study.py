@@ -67,6 +67,17 @@ def test_runs_are_scored_kept_and_not_repeated(folder, tmp_path, monkeypatch, ca
     assert out.read_text() == finished
 
 
+def test_the_row_of_lightly_is_trained_and_scored(folder, tmp_path, monkeypatch):
+    pytest.importorskip("lightly")
+    out = tmp_path / "tiny.csv"
+    words = ["--data", folder, "--images-per-class", 6, "--epochs", 2, "--batch", 4]
+    go(monkeypatch, *words, "--seeds", 0, "--threads", 1, "--out", out, "--rows", "simclr")
+    (line,) = Results(out).read()
+    assert line["error"] == ""
+    assert line["knn"] % 6.25 == line["linear"] % 6.25 == 0
+    assert line["loss"] > 0
+
+
 def test_inspection_of_a_generator_that_changes_nothing(folder, tmp_path, monkeypatch):
     content = yaml.safe_load((HERE / "rows.yaml").read_text())
     generator = {"init_args": {"radius": None}}

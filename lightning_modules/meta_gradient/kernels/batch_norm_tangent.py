@@ -4,6 +4,10 @@ torch's forward-mode rule takes the normalization apart into a dozen element-wis
 tangent is affine in the input and the input's tangent, channel by channel, and the two sums over
 the batch in it are those of the backward kernel, since the Jacobian of the normalization is
 symmetric.
+
+Without this rule a step of engine `exact` takes 7 % more time (9 % in channels-last), at the same
+FLOPs and memory. ResNet-18, 32 pixels, batch 64, one CPU thread: medians of three rounds,
+2026-11-26, `python -m benchmarks.step.kernels`.
 """
 
 from typing import NamedTuple

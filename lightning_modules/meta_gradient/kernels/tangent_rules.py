@@ -4,6 +4,11 @@ Plain forward-mode AD computes the primal pass again beside the tangent. Here co
 linear layers take their output from the first pass, so that a tangent costs two products a layer
 instead of three, and BatchNorm's tangent comes from `batch_norm_tangent`. Every other operation
 is left to torch.
+
+Without the cache a step of engine `exact` counts 8 % more FLOPs and takes 4 % more time (7 % in
+channels-last), at 11 % less of the tensors' peak memory; without both rules it takes 14 % more
+(13 %). ResNet-18, 32 pixels, batch 64, one CPU thread: medians of three rounds, 2026-11-26,
+`python -m benchmarks.step.kernels`.
 """
 
 from collections.abc import Callable

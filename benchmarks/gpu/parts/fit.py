@@ -1,0 +1,184 @@
+"""`metaug fit --config cifar10.yaml` from end to end, and a profile of its steps."""
+
+import gzip
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+import yaml
+
+from .. import patches
+from ..context import Context, wait
+from ..images import PreparedImages
+from ..plan import ROOT
+from ..problems import quiet_trainer, recipe
+
+LEAN: dict[str, Any] = {
+    "data": {"num_workers": 0, "eval_batch_size": 1000},
+    "trainer": {"check_val_every_n_epoch": 2, "enable_progress_bar": False, "benchmark": True},
+}
+"""What is laid over the shipped config to leave out what is not training."""
+CHANGES = ("log", "copies", "draws")
+TIMES = ("self_device_time_total", "self_cpu_time_total", "cpu_time_total")
+
+
+def overlay(context: Context, changes: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """The config that is laid over `cifar10.yaml`: prepared images, few epochs, a clock.
+
+    Args:
+        context: Where it runs.
+        changes: Of `data` and `trainer`.
+        folder: Of the run and of the clock's file.
+    """
+    data = {"root": str(context.images), "batch_size": context.sized(256, 32), "num_workers": 8}
+    logger = "pytorch_lightning.loggers.CSVLogger"
+    clock = {"path": str(folder / "epochs.jsonl")}
+    config: dict[str, Any] = {
+        "data": {
+            "class_path": "benchmarks.gpu.images.PreparedImages",
+            "init_args": data | changes.get("data", {}),
+        },
+        "trainer": {
+            "max_epochs": context.sized(3, 1),
+            "accelerator": context.accelerator,
+            "logger": {"class_path": logger, "init_args": {"save_dir": str(folder)}},
+            "callbacks+": [
+                {"class_path": "benchmarks.gpu.epoch_clock.EpochClock", "init_args": clock}
+            ],
+            **changes.get("trainer", {}),
+        },
+    }
+    if context.smoke:
+        encoder = {"init_args": {"backbone_args": {"channels": [8, 8, 16, 16]}}}
+        optimizer = {"warmup_epochs": 0.5}
+        config["model"] = {"init_args": {"encoder": encoder, "encoder_optimizer": optimizer}}
+        config["trainer"]["limit_train_batches"] = 4
+    return config
+
+
+def command_line(context: Context, name: str) -> dict[str, Any]:
+    """A run of the command, `shipped` or `lean`; epochs as the clock saw them."""
+    with tempfile.TemporaryDirectory() as path:
+        folder = Path(path)
+        changes = LEAN if name == "lean" else {}
+        config = folder / "overlay.yaml"
+        config.write_text(yaml.safe_dump(overlay(context, changes, folder)))
+        command = [sys.executable, "-u", "-m", "metaug", "fit"]
+        command += ["--config", "cifar10.yaml", "--config", str(config)]
+        search = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+        start = time.perf_counter()
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            env=os.environ | {"PYTHONPATH": search},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        spent = time.perf_counter() - start
+        clock = folder / "epochs.jsonl"
+        epochs = [json.loads(line) for line in clock.read_text().splitlines()]
+    with (context.out / "fit.log").open("a") as log:
+        log.write(f"\n=== {name}\n{done.stdout[-20_000:]}\n{done.stderr[-8000:]}\n")
+    return {
+        "ok": done.returncode == 0,
+        "whole_s": spent,
+        "epochs": epochs,
+        "output": done.stdout[-600:] if done.returncode == 0 else done.stderr[-1500:],
+    }
+
+
+class Profile(pl.Callback):
+    """Profiles some steps of a run, and times the steps before them.
+
+    Args:
+        context: Where it runs.
+        first: The first profiled step; those before it warm up, the later half of them is timed.
+        count: Profiled steps.
+    """
+
+    def __init__(self, context: Context, first: int, count: int) -> None:
+        self.context, self.first, self.count = context, first, count
+        kinds = [torch.profiler.ProfilerActivity.CPU]
+        if context.on_gpu:
+            kinds.append(torch.profiler.ProfilerActivity.CUDA)
+        self.profiler = torch.profiler.profile(activities=kinds, acc_events=True)
+        self.step_ms = float("nan")
+
+    def on_train_batch_start(self, trainer: Any, module: Any, batch: Any, index: int) -> None:
+        """Start, or stop."""
+        half = self.first // 2
+        if index in (half, self.first, self.first + self.count):
+            wait(self.context.device)
+        if index == half:
+            self.since = time.perf_counter()
+        if index == self.first:
+            self.step_ms = 1e3 * (time.perf_counter() - self.since) / (self.first - half)
+            self.profiler.start()
+        if index == self.first + self.count:
+            self.profiler.stop()
+
+
+def profile(context: Context, name: str) -> dict[str, Any]:
+    """A run through the data module with views made on the device: `shipped` or `patched`."""
+    names = [each for each in CHANGES if not patches.not_applicable([each])]
+    names = names if name == "patched" else []
+    first, count = context.sized((60, 4), (2, 1))
+    watch = Profile(context, first, count)
+    module = recipe(context)
+    if names:
+        module.encoder.to(memory_format=torch.channels_last)
+    batch = context.sized(256, 16)
+    data = PreparedImages(str(context.images), batch_size=batch, num_workers=0, augment_on="device")
+    trainer = quiet_trainer(
+        context,
+        precision="bf16-mixed",
+        limit_train_batches=first + count + 2,
+        limit_val_batches=0,
+        callbacks=[watch],
+    )
+    with patches.applied(names):
+        trainer.fit(module, datamodule=data)
+    _write_tables(context, name, watch)
+    return {"changes": names, "step_ms": watch.step_ms, **_totals(watch)}
+
+
+def _totals(watch: Profile) -> dict[str, Any]:
+    """Times, kernels, launches and waits of a step."""
+    rows = watch.profiler.key_averages()
+    kernels = [row for row in rows if row.self_device_time_total and not row.self_cpu_time_total]
+    launches = [row for row in rows if "LaunchKernel" in row.key]
+    return {
+        "host_ms": sum(row.self_cpu_time_total for row in rows) / 1e3 / watch.count,
+        "device_ms": sum(row.self_device_time_total for row in rows) / 1e3 / watch.count,
+        "kernels": sum(row.count for row in kernels) / watch.count,
+        "launches": sum(row.count for row in launches) / watch.count,
+        "waits": {row.key: row.count / watch.count for row in rows if "Synchronize" in row.key},
+    }
+
+
+def _write_tables(context: Context, name: str, watch: Profile) -> None:
+    """Tables of the costliest operations, and a trace of the shipped steps."""
+    rows = watch.profiler.key_averages()
+    with (context.out / "profile.txt").open("a") as file:
+        for order in TIMES:
+            file.write(f"\n=== {name}: {watch.count} steps, by {order}\n")
+            file.write(rows.table(sort_by=order, row_limit=30, max_name_column_width=70))
+    if name != "shipped":
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        trace = Path(folder) / "trace.json"
+        watch.profiler.export_chrome_trace(str(trace))
+        with trace.open("rb") as plain, gzip.open(context.out / "trace.json.gz", "wb") as packed:
+            shutil.copyfileobj(plain, packed)
+
+
+TASKS = {"command_line": command_line, "profile": profile}

@@ -1,0 +1,155 @@
+"""What a step costs: every engine, OUCL alone, and lightly's SimCLR with the same encoder.
+
+Under a real Trainer, on batches that lie on the device. A window of steps is timed from an empty
+queue to an empty queue, without waiting inside, as in training.
+"""
+
+import resource
+import statistics
+import time
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch.utils.data import DataLoader
+
+from benchmarks.step.running import OneBatch
+from benchmarks.step.variants import Setting, build
+
+from ..context import Context, wait
+from ..problems import quiet_trainer, recipe
+from ..records import append
+
+BASE = "lightly-cl"
+ALWAYS = (BASE, "lookahead-cl", "exact-cl", "oucl-cl", "simclr-cl", "first_order-cl")
+MORE = ("recipe", "lightly", "lookahead", "exact-recipe", "exact/4-cl", "higher-cl")
+SMOKE = (BASE, "lookahead-cl", "exact-cl", "recipe")
+
+
+class Windows(pl.Callback):
+    """Seconds of a step in each window, by the clock and of the host's processor; then a profile.
+
+    Args:
+        context: Where it runs.
+        profiled: Steps whose kernels are counted at the end.
+    """
+
+    def __init__(self, context: Context, profiled: int) -> None:
+        self.context = context
+        self.warm_up, self.length, self.count = context.sized((12, 15, 3), (1, 1, 2))
+        self.profiled = profiled if context.on_gpu else 0
+        self.wall: list[float] = []
+        self.host: list[float] = []
+        self.kernels: dict[str, float] = {}
+        self.profiler: Any = None
+
+    @property
+    def steps(self) -> int:
+        """All steps; the last window ends where the next step begins."""
+        return self.warm_up + self.length * self.count + max(self.profiled, 1)
+
+    def on_train_batch_start(self, trainer: Any, module: Any, batch: Any, index: int) -> None:
+        """Between windows: wait, and note the time."""
+        step = index - self.warm_up
+        if step == 0 and self.context.on_gpu:
+            torch.cuda.reset_peak_memory_stats()
+        if step < 0 or step % self.length or step > self.length * self.count:
+            return
+        wait(self.context.device)
+        if step:
+            self.wall.append((time.perf_counter() - self.start[0]) / self.length)
+            self.host.append((time.process_time() - self.start[1]) / self.length)
+        if step == self.length * self.count and self.profiled:
+            kinds = [torch.profiler.ProfilerActivity.CUDA]
+            self.profiler = torch.profiler.profile(activities=kinds, acc_events=True)
+            self.profiler.start()
+        self.start = time.perf_counter(), time.process_time()
+
+    def on_train_end(self, trainer: Any, module: Any) -> None:
+        """Count the kernels."""
+        if self.profiler is None:
+            return
+        wait(self.context.device)
+        self.profiler.stop()
+        times = [(row.self_device_time_total, row.count) for row in self.profiler.key_averages()]
+        self.kernels = {
+            "device_ms": sum(spent for spent, _ in times) / 1e3 / self.profiled,
+            "kernels": sum(count for spent, count in times if spent > 0) / self.profiled,
+        }
+
+
+def time_module(
+    context: Context,
+    module: pl.LightningModule,
+    batch: int,
+    precision: str = "bf16-mixed",
+    callbacks: tuple[pl.Callback, ...] = (),
+) -> dict[str, Any]:
+    """Train some steps of a module and say what one costs.
+
+    Args:
+        context: Where it runs.
+        module: What is trained.
+        batch: Instances of a batch.
+        precision: The Trainer's.
+        callbacks: Of the Trainer, besides the clock.
+    """
+    windows = Windows(context, profiled=3)
+    data = OneBatch(batch, context.sized(32, 16), windows.steps, str(context.device))
+    trainer = quiet_trainer(context, precision=precision, callbacks=[windows, *callbacks])
+    trainer.fit(module, DataLoader(data, batch_size=None))
+    step = statistics.median(windows.wall)
+    measured = {
+        "ms": 1e3 * step,
+        "windows_ms": [1e3 * each for each in windows.wall],
+        "host_ms": 1e3 * statistics.median(windows.host),
+        "images_per_s": batch / step,
+        **windows.kernels,
+    }
+    if context.on_gpu:
+        measured["peak_GiB"] = torch.cuda.max_memory_allocated() / 2**30
+        measured["reserved_GiB"] = torch.cuda.max_memory_reserved() / 2**30
+    else:
+        measured["resident_GiB"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    return measured
+
+
+def build_module(context: Context, name: str) -> pl.LightningModule:
+    """A variant of `benchmarks.step`, or `recipe` and `exact-recipe` of `cifar10.yaml`."""
+    if name.endswith("recipe"):
+        return recipe(context, "exact" if name.startswith("exact") else "lookahead")
+    return build(
+        name, context.sized(Setting("resnet18", 32, True), Setting("test_resnet", 16, True))
+    )
+
+
+def variants(context: Context, argument: str) -> dict[str, Any]:
+    """All variants at a precision and a batch, such as `bf16,256`; each is recorded by itself.
+
+    Ratios are to lightly's SimCLR in channels-last.
+    """
+    kind, batch_text = argument.split(",")
+    batch = context.sized(int(batch_text), 8)
+    torch.set_float32_matmul_precision("high" if kind == "tf32" else "highest")
+    precision = "bf16-mixed" if kind == "bf16" else "32-true"
+    names = (*ALWAYS, *(MORE if batch_text == "256" else ("higher-cl",)))
+    ratios: dict[str, float | str] = {}
+    base_ms = float("nan")
+    for name in context.sized(names, SMOKE):
+        record: dict[str, Any] = {"part": "step", "task": f"{argument} {name}", "batch": batch}
+        try:
+            measured = time_module(context, build_module(context, name), batch, precision)
+            base_ms = measured["ms"] if name == BASE else base_ms
+            ratios[name] = measured["ms"] / base_ms
+            record |= {"ok": True, "ratio": ratios[name], **measured}
+        except (RuntimeError, ValueError) as error:  # out of memory: the others run all the same
+            ratios[name] = f"{type(error).__name__}: {error}"[:300]
+            record |= {"ok": False, "error": ratios[name]}
+        append(context.out, record)
+        if context.on_gpu:
+            torch.cuda.empty_cache()
+    torch.set_float32_matmul_precision("highest")
+    return {f"ratios to {BASE}": ratios}
+
+
+TASKS = {"variants": variants}

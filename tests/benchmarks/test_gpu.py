@@ -1,0 +1,215 @@
+"""The GPU benchmark: every part runs on a CPU, and the driver goes on after what hangs or fails."""
+
+import argparse
+import io
+import json
+import os
+import subprocess
+import sys
+import tarfile
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+pytest.importorskip("lightly", reason="what is compared with: pip install '.[benchmark]'")
+
+from benchmarks.gpu import images, patches, records, worker
+from benchmarks.gpu.context import Context, median_seconds, relative_error
+from benchmarks.gpu.driver import Driver
+from benchmarks.gpu.plan import PARTS, ROOT, SMOKE_TASKS, Part
+from benchmarks.gpu.processes import Budget
+from benchmarks.gpu.worker import run
+
+pytestmark = pytest.mark.filterwarnings("default")  # a user's run, whose warnings are not errors
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+def test_every_part_runs_on_a_cpu(tmp_path):
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "benchmarks.gpu", "--smoke", "--minutes", "14"]
+    command += ["--out", str(out), "--scratch", str(tmp_path / "scratch")]
+    env = os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True)
+    written = records.read(out)
+    failed = [record for record in written if not record.get("ok", True)]
+    assert not failed, (failed, (out / "run.log").read_text()[-3000:])
+    assert done.returncode == 0, done.stderr[-3000:]
+    ran = {(record["part"], record["task"]) for record in written}
+    for part, plan in PARTS.items():
+        assert {(part, task) for task in SMOKE_TASKS.get(part, plan.tasks)} <= ran
+    by_task = {record["task"]: record for record in written}
+    assert not [name for name in by_task if "not applicable" in by_task[name]]
+    # on a CPU both sides of these comparisons are the same computation
+    assert set(by_task["steps"]["relative error after three steps"].values()) == {0.0}
+    assert set(by_task["patched"]["relative error after three steps"].values()) == {0.0}
+    replays = by_task["replay"]["passes"].values()
+    assert all(each["replay to first"] == 0 and each["buffers untouched"] for each in replays)
+    assert by_task["bf16,256 exact-cl"]["ratio"] > by_task["bf16,256 lookahead-cl"]["ratio"] > 1
+    assert by_task["command_line:lean"]["epochs"][0]["images_per_s"] > 0
+    assert by_task["metaug result"]["epochs"] == 2
+    assert "step bf16,256 exact-cl: ms " in done.stdout
+
+
+WORKER = """
+import sys, time
+for task in sys.argv[2:]:
+    if task.startswith("--"):
+        break
+    print("@start", task, flush=True)
+    if task == "hangs":
+        time.sleep(60)
+    if task == "dies":
+        sys.exit(3)
+    print("@end", task, flush=True)
+"""
+
+
+@pytest.fixture
+def driver(tmp_path, monkeypatch):
+    """A driver of a package whose worker is this small program."""
+    (tmp_path / "package").mkdir()
+    (tmp_path / "package" / "worker.py").write_text(WORKER)
+    monkeypatch.setattr("benchmarks.gpu.processes.ROOT", tmp_path)
+    monkeypatch.setattr("benchmarks.gpu.driver.PACKAGE", "package")
+    monkeypatch.setattr("benchmarks.gpu.driver.SMOKE_FACTOR", 1)
+    arguments = argparse.Namespace(
+        smoke=True, out=tmp_path, scratch=tmp_path, images=None, tasks=None
+    )
+    made = Driver(arguments, Budget(time.time(), 60))
+    yield made
+    made.log.file.close()
+
+
+def test_a_task_that_hangs_or_dies_does_not_stop_the_others(driver, monkeypatch, tmp_path):
+    tasks = {"first": 9.0, "hangs": 1.0, "second": 9.0, "dies": 9.0, "third": 9.0}
+    monkeypatch.setitem(PARTS, "env", Part(40, tasks))
+    driver.run_part("env")
+    failed = {record["task"]: record["error"] for record in records.read(tmp_path)}
+    assert failed == {"hangs": "out of its time", "dies": "its process ended (3)"}
+    log = (tmp_path / "run.log").read_text()
+    assert all(f"env {name}: " in log for name in ("first", "second", "third"))
+
+
+def test_a_part_ends_with_its_time_and_says_what_it_left_out(driver, monkeypatch, tmp_path):
+    monkeypatch.setitem(PARTS, "env", Part(6, {"hangs": 50.0, "never": 9.0}))
+    start = time.time()
+    driver.run_part("env")
+    assert time.time() - start < 15
+    hung, left_out = records.read(tmp_path)
+    assert (hung["task"], hung["error"]) == ("hangs", "the part's time is over")
+    assert left_out["left out"] == ["never"]
+
+
+def test_a_failing_task_leaves_its_error(tmp_path):
+    context = Context(torch.device("cpu"), True, tmp_path, tmp_path / "images.pt")
+
+    def broken(context, argument):
+        raise ValueError(f"no {argument}")
+
+    run("env", "broken:luck", {"broken": broken}, context)
+    run("env", "fine", {"fine": lambda context: {"ms": float("nan"), "ratio": 1.23456789}}, context)
+    failed, fine = records.read(tmp_path)
+    assert failed["error"] == "ValueError: no luck"
+    assert not failed["ok"]
+    assert (fine["ms"], fine["ratio"]) == ("nan", 1.23457)
+    assert records.table([failed]).startswith("FAILED env broken:luck: ")
+
+
+def test_every_planned_task_exists():
+    for part, plan in PARTS.items():
+        if part == "learn":
+            continue
+        tasks = worker.importlib.import_module(f"benchmarks.gpu.parts.{part}").TASKS
+        assert {name.partition(":")[0] for name in plan.tasks} == set(tasks)
+        assert set(SMOKE_TASKS.get(part, {})) <= set(plan.tasks)
+
+
+def archive_of(path: Path, pixels: dict[str, int]) -> Path:
+    """A tar file of one-colored PNGs by name."""
+    with tarfile.open(path, "w") as tar:
+        for name, value in pixels.items():
+            content = io.BytesIO()
+            Image.new("RGB", (32, 32), (value, value, value)).save(content, "PNG")
+            member = tarfile.TarInfo(name)
+            member.size = content.tell()
+            content.seek(0)
+            tar.addfile(member, content)
+    return path
+
+
+def test_images_of_an_archive(tmp_path):
+    names = {"./train/cat/0.png": 7, "./train/truck/1.png": 8, "./test/ship/0.png": 9}
+    archive = archive_of(tmp_path / "images.tar", names)
+    assert images.prepare(tmp_path / "images.pt", archive) == "images.tar"
+    splits = images.PreparedImages(str(tmp_path / "images.pt")).load()
+    assert splits.train.targets.tolist() == [3, 9]
+    assert splits.test.targets.tolist() == [8]
+    assert [int(image.max()) for image in splits.train.read([0, 1])] == [7, 8]
+
+
+def test_images_are_generated_where_there_are_none(tmp_path, monkeypatch):
+    monkeypatch.setattr(images, "ROOT", tmp_path)
+    assert images.prepare(tmp_path / "images.pt", tmp_path / "missing.tar", 50) == "generated"
+    splits = images.PreparedImages(str(tmp_path / "images.pt")).load()
+    assert (len(splits.train), len(splits.test)) == (50, 64)
+
+
+def test_patches_are_applied_and_taken_back():
+    names = ("copies", "draws", "log", "plain")
+    assert patches.not_applicable(names) == []
+    before = [[getattr(owner, name) for owner, name, _ in patches._targets(n)] for n in names]
+    with patches.applied(names):
+        for name, old in zip(names, before, strict=True):
+            for (owner, attribute, _), value in zip(patches._targets(name), old, strict=True):
+                assert getattr(owner, attribute) is not value
+    after = [[getattr(owner, name) for owner, name, _ in patches._targets(n)] for n in names]
+    assert after == before
+    buffers = {"a": torch.ones(2), "n": torch.tensor(3), "b": torch.zeros(3)}
+    copies = patches.copies_by_type(buffers)
+    assert all(torch.equal(copies[name], buffers[name]) for name in buffers)
+    assert all(copies[name] is not buffers[name] for name in buffers)
+
+
+def test_a_patch_without_its_target_is_not_applicable(monkeypatch):
+    monkeypatch.delattr(patches.functional_encoder, "_copies")
+    assert patches.not_applicable(("copies", "log")) == ["copies"]
+
+
+def test_relative_error_is_over_all_tensors():
+    error = relative_error(
+        [torch.tensor([3.0]), torch.tensor([0.0])], [torch.tensor([0.0]), torch.tensor([4.0])]
+    )
+    assert error == pytest.approx(5 / 4)
+    assert relative_error([], []) == 0
+    assert median_seconds(torch.device("cpu"), lambda: None) >= 0
+
+
+@pytest.mark.long
+def test_the_folder_for_a_bare_machine(tmp_path):
+    """`run.sh` unpacks what `prepare.sh` packed and runs it; wheels are those that are there."""
+    folder = tmp_path / ".gpubench"
+    (folder / "wheels").mkdir(parents=True)
+    for package in ("higher", "jsonargparse", "docstring_parser", "typeshed_client", "kornia"):
+        (folder / "wheels" / f"{package}-0.whl").touch()
+    for package in ("kornia_rs", "lightly"):
+        (folder / "wheels" / f"{package}-0.whl").touch()
+    archive = archive_of(tmp_path / "some.tar", {"train/cat/0.png": 1, "test/cat/0.png": 1})
+    prepare = ROOT / "benchmarks" / "gpu" / "prepare.sh"
+    if not (ROOT / ".git").exists():
+        pytest.skip("packs what git holds")
+    subprocess.run(["bash", prepare, tmp_path, archive], check=True, capture_output=True)
+    assert (folder / "images.tar").stat().st_size == archive.stat().st_size
+    scratch = tmp_path / "scratch"
+    (scratch / "packages").mkdir(parents=True)  # as if the wheels were installed
+    env = os.environ | {"OUT": str(tmp_path / "out"), "SCRATCH": str(scratch), "PARTS": "env"}
+    env |= {"BUDGET": "200", "PYTHON": sys.executable}
+    command = ["bash", folder / "run.sh", "--smoke", "--tasks", "facts"]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (facts,) = map(json.loads, (tmp_path / "out" / "results.jsonl").read_text().splitlines())
+    head = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True)
+    assert facts["commit"].startswith(head.stdout.decode().strip())
