@@ -21,18 +21,18 @@ ENGINES = "metaug.lightning_modules.meta_gradient.engines"
 PASSES = "metaug.lightning_modules.meta_gradient.encoder_passes"
 
 
-def copies_by_type(buffers: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Copies of buffers, one operation for each type.
+def copies_by_type(tensors: Sequence[Tensor]) -> list[Tensor]:
+    """Copies of tensors, one operation for each type.
 
     Args:
-        buffers: Buffers by name.
+        tensors: Buffers.
     """
-    copies: dict[str, Tensor] = {}
-    for dtype in {each.dtype for each in buffers.values()}:
-        names = [name for name, each in buffers.items() if each.dtype == dtype]
-        values = torch._foreach_add([buffers[name].detach() for name in names], 0)
-        copies.update(zip(names, values, strict=True))
-    return copies
+    copies: dict[int, Tensor] = {}
+    for dtype in {tensor.dtype for tensor in tensors}:
+        places = [place for place, tensor in enumerate(tensors) if tensor.dtype == dtype]
+        values = torch._foreach_add([tensors[place].detach() for place in places], 0)
+        copies.update(zip(places, values, strict=True))
+    return [copies[place] for place in range(len(tensors))]
 
 
 def log_every_20(log: Callable[..., None]) -> Callable[..., None]:
@@ -75,7 +75,7 @@ def _targets(name: str) -> list[tuple[Any, str, Any]]:
         return [(functional_encoder, "_copies", copies_by_type)]
     if name == "draws":
         return [
-            (functional_encoder, "_random_state", lambda device: []),
+            (functional_encoder, "random_state", lambda device: ()),
             (functional_encoder, "replayed", lambda state, device: nullcontext()),
         ]
     if name == "log":

@@ -168,10 +168,10 @@ def test_patches_are_applied_and_taken_back():
                 assert getattr(owner, attribute) is not value
     after = [[getattr(owner, name) for owner, name, _ in patches._targets(n)] for n in names]
     assert after == before
-    buffers = {"a": torch.ones(2), "n": torch.tensor(3), "b": torch.zeros(3)}
-    copies = patches.copies_by_type(buffers)
-    assert all(torch.equal(copies[name], buffers[name]) for name in buffers)
-    assert all(copies[name] is not buffers[name] for name in buffers)
+    buffers = [torch.ones(2), torch.tensor(3), torch.zeros(3)]
+    for copy, buffer in zip(patches.copies_by_type(buffers), buffers, strict=True):
+        assert torch.equal(copy, buffer)
+        assert copy is not buffer
 
 
 def test_a_patch_without_its_target_is_not_applicable(monkeypatch):
