@@ -16,6 +16,18 @@ FOREIGN = "_foreign"
 """Under this name a checkpoint lists arguments that are modules of the user's own."""
 
 
+class NotRebuildableError(TypeError):
+    """A module does not keep its constructor's arguments.
+
+    Args:
+        kind: Name of its class.
+    """
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(f"{kind} does not keep its constructor's arguments")
+        self.kind = kind
+
+
 class Rebuildable(nn.Module):
     """A module that keeps its constructor's arguments, for `constructor_config`.
 
@@ -58,8 +70,8 @@ class RebuildableLightningModule(Rebuildable, pl.LightningModule):
         for name, value in (self.__dict__["_built_with"] | replaced).items():
             try:
                 config[name] = constructor_config(value)
-            except TypeError:
-                foreign[name] = type(value).__name__
+            except NotRebuildableError as error:  # perhaps one within another
+                foreign[name] = error.kind
         self.save_hyperparameters(config | ({FOREIGN: foreign} if foreign else {}))
 
     @property
@@ -106,14 +118,14 @@ def constructor_config(value: Any) -> Any:
         for a sequence; anything else as it is.
 
     Raises:
-        TypeError: For a module that does not inherit from `Rebuildable`.
+        NotRebuildableError: For a module that does not inherit from `Rebuildable`.
     """
     if isinstance(value, Rebuildable):
         arguments = constructor_arguments(value).items()
         init_args = {name: constructor_config(argument) for name, argument in arguments}
         return {"class_path": public_path(type(value)), "init_args": init_args}
     if isinstance(value, nn.Module):
-        raise TypeError(f"{type(value).__name__} does not keep its constructor's arguments")
+        raise NotRebuildableError(type(value).__name__)
     if is_dataclass(value) and not isinstance(value, type):
         return asdict(value)
     if isinstance(value, list | tuple):

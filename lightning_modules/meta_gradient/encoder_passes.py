@@ -32,6 +32,7 @@ class EncoderPasses:
             by one for the backward pass, so that one graph at a time is in memory.
         params: The encoder's parameters theta.
         processes: The processes that share the global batch; None for this one alone.
+        engine: Name of the engine at work, for errors.
     """
 
     def __init__(
@@ -39,10 +40,12 @@ class EncoderPasses:
         encode: Encode | Sequence[Encode],
         params: Sequence[Tensor],
         processes: Processes | None = None,
+        engine: str = "exact",
     ) -> None:
         self.micro_batches = [encode] if callable(encode) else list(encode)
         self.params = list(params)
         self.processes = processes or Processes()
+        self.engine = engine
         self._cache = ProductCache()
 
     def forward(self, params: list[Tensor]) -> Tensor:
@@ -84,7 +87,7 @@ class EncoderPasses:
 
     def _refusing(self, params: list[Tensor]) -> AbstractContextManager[Any]:
         """At the encoder's own parameters a part may be computed again in the backward pass."""
-        return nullcontext() if params is self.params else RefuseRecomputation("exact")
+        return nullcontext() if params is self.params else RefuseRecomputation(self.engine)
 
     def _pull_back(
         self, leaves: list[Tensor], cotangent: Tensor, refusing: AbstractContextManager[Any]
@@ -119,7 +122,7 @@ class EncoderPasses:
         """
         tangents = []
         with (
-            explained("exact", "forward-mode derivatives of the encoder"),
+            explained(self.engine, "forward-mode derivatives of the encoder"),
             torch.no_grad(),
             not_compiled(),
             forward_ad.dual_level(),

@@ -96,7 +96,7 @@ def meta_gradient(
         EngineError: If the engine cannot do what is asked; the message names one that can.
     """
     check_inner_step(engine, inner_lr, inner_steps, inner_optimizer, inner_momentum)
-    passes = EncoderPasses(encode, encoder_params, processes)
+    passes = EncoderPasses(encode, encoder_params, processes, engine)
     inner = DifferentiableObjective(objective, generator_params)
     outer = (
         inner

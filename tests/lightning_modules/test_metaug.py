@@ -2,6 +2,7 @@
 
 import copy
 import math
+from typing import get_args
 
 import pytest
 import torch
@@ -15,7 +16,7 @@ from metaug.lightning_modules import (
     OptimizerSettings,
     PerViewEncoder,
 )
-from metaug.lightning_modules.meta_gradient import meta_gradient
+from metaug.lightning_modules.meta_gradient import Engine, meta_gradient
 from metaug.lightning_modules.networks.functional_encoder import FunctionalEncoder
 from torch import nn
 
@@ -35,7 +36,7 @@ def first_views(count: int = 4) -> list[torch.Tensor]:
     return [torch.stack(each) for each in zip(*(row[1] for row in examples(count)), strict=True)]
 
 
-@pytest.mark.parametrize("engine", ["lookahead", "exact", "higher", "first_order"])
+@pytest.mark.parametrize("engine", get_args(Engine))
 def test_both_networks_take_the_step_made_by_hand(engine):
     model = tiny_metaug(meta=MetaStep(engine=engine, inner_lr=0.1))
     start = parameters(model)
@@ -61,7 +62,7 @@ def test_both_networks_take_the_step_made_by_hand(engine):
         assert moved[name].any() or not grad.any()
 
 
-@pytest.mark.parametrize("engine", ["lookahead", "exact", "higher", "first_order"])
+@pytest.mark.parametrize("engine", get_args(Engine))
 def test_an_adversary_steps_the_other_way(engine):
     optimizer = OptimizerSettings("momentum", 0.05, weight_decay=0, schedule="constant")
     usual = tiny_metaug(

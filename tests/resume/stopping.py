@@ -11,7 +11,7 @@ class Stop(Callback):
 
     Args:
         step: Training steps that are done by then.
-        name: ``SIGKILL`` or ``SIGTERM``.
+        name: `SIGKILL` or `SIGTERM`.
         rank: The process that is stopped.
     """
 

@@ -1,7 +1,7 @@
 """Checkpoints and an export of commit b7ebaea (version 0.1.0) load and give what they gave then.
 
-``tests/fixtures/b7ebaea/tiny.yaml`` made ``metaug.ckpt`` and ``export`` at that commit; the two
-evaluations are of that checkpoint, and ``expected.safetensors`` holds what all gave for one image.
+`tests/fixtures/b7ebaea/tiny.yaml` made `metaug.ckpt` and `export` at that commit; the two
+evaluations are of that checkpoint, and `expected.safetensors` holds what all gave for one image.
 """
 
 from pathlib import Path

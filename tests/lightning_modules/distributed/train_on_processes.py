@@ -1,7 +1,7 @@
 """Train a few steps on fixed views and save every parameter, buffer and bank entry.
 
 Run by the tests of many processes, alone or under torchrun:
-``train_on_processes.py OUT NODES ENGINE,ENCODER,NEGATIVES,PRECISION[,BROKEN] ...``, where BROKEN
+`train_on_processes.py OUT NODES ENGINE,ENCODER,NEGATIVES,PRECISION[,BROKEN] ...`, where BROKEN
 names a reduction over processes to leave out.
 """
 

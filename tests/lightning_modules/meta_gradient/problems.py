@@ -62,7 +62,7 @@ def images(count: int = 6, views: int = 2, size: int = 16, seed: int = 2) -> lis
 
 @dataclass
 class Problem:
-    """What ``meta_gradient`` takes; ``inner`` and ``outer`` are the two objectives."""
+    """What `meta_gradient` takes; `inner` and `outer` are the two objectives."""
 
     network: Encoder
     views: list[Tensor]

@@ -1,6 +1,7 @@
 """The cheap engine: how near it comes, and that looking ahead leaves no trace."""
 
 import gc
+from typing import get_args
 
 import pytest
 import torch
@@ -10,14 +11,14 @@ from metaug.lightning_modules import (
     MarginRegularization,
     MetAugObjective,
 )
-from metaug.lightning_modules.meta_gradient import meta_gradient
+from metaug.lightning_modules.meta_gradient import Engine, meta_gradient
 from metaug.lightning_modules.networks.functional_encoder import FunctionalEncoder
 from sklearn.datasets import load_digits
 from torch import nn
 
 from .problems import problem, relative
 
-ENGINES = ["lookahead", "exact", "higher", "first_order"]
+ENGINES = get_args(Engine)
 
 
 @pytest.fixture(scope="module")

@@ -55,7 +55,7 @@ def regularization_of_instance(
 
 
 def pairs_of_instance(i, features, augmented, members, bank=None, index=None):
-    """Similarities of the ordered pairs of instance ``i`` among ``members``, (kind, view) each.
+    """Similarities of the ordered pairs of instance `i` among `members`, (kind, view) each.
 
     Returns two lists of (kinds of the two features, similarity): positive and negative.
     """

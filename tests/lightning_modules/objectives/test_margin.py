@@ -1,4 +1,4 @@
-"""Margin-injected regularisation against its equation written as loops."""
+"""Margin-injected regularization against its equation written as loops."""
 
 import pytest
 import torch

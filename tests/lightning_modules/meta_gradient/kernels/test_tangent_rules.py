@@ -81,7 +81,7 @@ CASES = {
 
 
 def prepared(name: str):
-    """``encode(params)``, the parameters and a direction, in float64."""
+    """`encode(params)`, the parameters and a direction, in float64."""
     torch.manual_seed(0)
     module = nn.Sequential(nn.Conv2d(2, 4, 1), CASES[name]()).double()
     image = torch.randn(5, 2, 8, 8, dtype=torch.float64)
