@@ -171,5 +171,5 @@ def test_nothing_readable(tmp_path):
 
 def test_wrong_on_error(tmp_path, write_images):
     write_images(tmp_path, 4)
-    with pytest.raises(ValueError, match="on_error='ignore'"):
+    with pytest.raises(ValueError, match="on_error must be 'raise' or 'skip', got 'ignore'"):
         ImageFolderDataModule(str(tmp_path), on_error="ignore", **SMALL).setup("fit")
