@@ -97,7 +97,7 @@ class MultiViewDataModule(pl.LightningDataModule):
         negatives = "a contrastive batch needs other images as negatives"
         check(batch_size, "batch_size", at_least=2, whole=True, why=negatives)
         check(eval_batch_size, "eval_batch_size", at_least=1, whole=True)
-        check(num_workers, "num_workers", at_least=0, whole=True, optional=True)
+        check(num_workers, "num_workers", at_least=0, at_most=1024, whole=True, optional=True)
         check(labels_per_class, "labels_per_class", at_least=1, whole=True, optional=True)
         check(val_fraction, "val_fraction", at_least=0, below=1)
         check_choice(predict_split, "predict_split", [None, "train", "val", "test", "all"])

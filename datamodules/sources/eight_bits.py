@@ -26,9 +26,10 @@ def stretch(values: np.ndarray, floats: bool) -> np.ndarray:
     """Scale gray values of any range to 0..255, rounded.
 
     - Floats in [0, 1] are taken times 255, floats in [0, 255] as they are.
-    - Other values from 0 to 65,535 by the fewest of 8, 10, 12, 14 or 16 bits that hold the image's
-      largest, so that white is 4,095 in a 12-bit image that is stored in 16 bits.
-    - Values below 0 or above 65,535 from the image's smallest to its largest.
+    - Other values up to 65,535 by the fewest of 8, 10, 12, 14 or 16 bits that hold the image's
+      largest, so that white is 4,095 in a 12-bit image that is stored in 16 bits; values above
+      that by the largest itself.
+    - Where there are values below 0, from the smallest to the largest.
 
     Infinite values and NaN count as the nearest of the others, NaN as the smallest.
 
@@ -44,8 +45,10 @@ def stretch(values: np.ndarray, floats: bool) -> np.ndarray:
         raise ValueError("it holds no finite value")
     low, high = float(finite.min()), float(finite.max())
     values = np.nan_to_num(values, nan=low, posinf=high, neginf=low)
-    if low < 0 or high > 65535:
+    if low < 0:
         values, span = values - low, (high - low) or 1.0
+    elif high > 65535:
+        span = high
     elif floats and high <= 255:
         span = 1.0 if high <= 1 else 255.0
     else:

@@ -153,7 +153,7 @@ def _chosen(folder: Path, folders: list[Path], only: list[str]) -> list[Path]:
         {line.split("\t")[0].strip() for line in only},
         {line.split()[0] for line in only},
     ]
-    chosen = min(readings, key=lambda names: len(names - set(by_name)))
+    chosen = next((names for names in readings if names & set(by_name)), readings[0])
     if missing := sorted(chosen - set(by_name)):
         raise FileNotFoundError(
             f"{printable(folder)} lacks {len(missing)} of the {len(only)} class folders of the "

@@ -76,7 +76,7 @@ def check_pair(value: Any, name: str, **bounds: Any) -> tuple[float, float]:
 
 def check_size(value: Any, name: str, *, optional: bool = False) -> None:
     """Refuse what is not an edge in pixels."""
-    check(value, name, at_least=2, whole=True, optional=optional)
+    check(value, name, at_least=2, at_most=16_384, whole=True, optional=optional)
 
 
 def check_seed(value: Any) -> None:

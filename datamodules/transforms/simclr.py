@@ -3,7 +3,7 @@
 from torch import Tensor
 
 from .color import Change, ColorJitter, Grayscale, Solarize
-from .ranges import check, check_part
+from .ranges import check, check_pair, check_part
 from .seeding import Draws
 from .texture import GaussianBlur
 
@@ -45,6 +45,7 @@ class SimCLRChanges(Change):
         check_part(jitter_probability, "jitter_probability")
         check_part(grayscale, "grayscale")
         check_part(blur, "blur")
+        check_pair(blur_sigma, "blur_sigma", above=0)
         check_part(solarize, "solarize")
         # what has probability 0 is left out, and draws no random numbers
         self.changes: list[Change] = []
