@@ -7,7 +7,6 @@ import zlib
 
 import numpy as np
 from PIL import Image, features
-from PIL.TiffImagePlugin import IFDRational
 
 from .image_folders import Folder, kind
 
@@ -186,16 +185,13 @@ def _exif(folder: Folder, exif: Image.Exif | bytes) -> None:
 
 @kind
 def exif_with_an_odd_rational(folder: Folder) -> None:
-    exif = Image.Exif()
-    exif[0x0112] = folder.draw.randint(1, 8)
-    exif[0x9204] = IFDRational(-1, 0)
-    _exif(folder, b"Exif\0\0" + _signed_rational(exif[0x0112]))
+    _exif(folder, b"Exif\0\0" + _signed_rational(folder.draw.randint(1, 8)))
 
 
 def _signed_rational(orientation: int) -> bytes:
-    """A block of an orientation and an exposure bias of -1/0, as some phones write."""
+    """A block of an orientation and a resolution of -1/0, as some phones write."""
     entries = struct.pack("<HHIHH", 0x0112, 3, 1, orientation, 0)
-    entries += struct.pack("<HHII", 0x9204, 10, 1, 8 + 2 + 24 + 4)
+    entries += struct.pack("<HHII", 0x011A, 10, 1, 8 + 2 + 24 + 4)
     head = b"II*\0" + struct.pack("<I", 8) + struct.pack("<H", 2)
     return head + entries + struct.pack("<I", 0) + struct.pack("<ii", -1, 0)
 

@@ -49,11 +49,11 @@ def _plain(label: Any, name: str) -> int | str | None:
         label = array.reshape(-1)[0]
     if isinstance(label, np.generic):
         label = label.item()
-    if label is None or label == "" or label != label:  # NaN is how tables say that it is missing
+    if label is None or label == "" or label != label:  # NaN: missing in a table
         return None
     if isinstance(label, str):
         return label
-    if isinstance(label, bool | int | float) and label == int(label):
+    if isinstance(label, bool | int | float) and float(label).is_integer():
         return int(label)
     raise ValueError(f"{name} has the label {label!r}, which is no class. {_FIX}.")
 

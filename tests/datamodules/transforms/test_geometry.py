@@ -141,3 +141,39 @@ def test_wrong_ratio_and_motion():
         geometry.RandomCrop(ratio=(2.0, 1.0))
     with pytest.raises(ValueError, match="scale"):
         geometry.SmallMotion(scale=(0.0, 1.0))
+
+
+@pytest.mark.parametrize("shape", [(2, 60_000), (60_000, 2), (1, 40_000)])
+def test_thin_images_take_no_more_memory_than_others(monkeypatch, shape):
+    largest = 0
+    resize = TF.resize
+
+    def watch(image, size, **options):
+        nonlocal largest
+        largest = max(largest, size[0] * size[1])
+        return resize(image, size, **options)
+
+    monkeypatch.setattr(geometry.TF, "resize", watch)
+    image = torch.zeros(3, *shape, dtype=torch.uint8)
+    middle = [edge // 2 for edge in shape]
+    image[:, middle[0] - 1 : middle[0] + 1, middle[1] - 1 : middle[1] + 1] = 255
+    framed = geometry.frame_whole([image], 32)
+    assert framed.shape == (1, 3, 32, 32)
+    assert framed[:, :, 16, 16].min() > 0.9  # the middle
+    assert largest <= 17 * 32 * 32
+    crops = geometry.RandomCrop()([image] * 2, draws(2), 32)
+    assert crops.shape == (2, 3, 32, 32)
+
+
+def test_thin_images_of_one_size_are_cropped_in_bounds(monkeypatch):
+    finest = 0
+    resample = geometry.resample
+
+    def watch(images, boxes, mirrored, size):
+        nonlocal finest
+        finest = max(finest, size)
+        return resample(images, boxes, mirrored, size)
+
+    monkeypatch.setattr(geometry, "resample", watch)
+    geometry.RandomCrop()(torch.zeros(2, 3, 16, 20_000, dtype=torch.uint8), draws(2), 8)
+    assert finest <= 32
