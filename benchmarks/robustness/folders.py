@@ -1,7 +1,7 @@
 """Folders of every odd kind through the data module: right, or one short error that names it.
 
-`python -m benchmarks.robustness.folders` makes each kind of `folder_kinds` and `file_kinds` with
-several seeds, loads it, reads a training epoch, the bank of the probes, validation and test images,
+`python -m benchmarks.robustness.folders` makes each kind of `folder_kinds`, `split_kinds` and
+`file_kinds` with several seeds, loads it, reads all batches of training, bank, validation and test,
 and compares counts, classes, labels and gray levels with what was put in.
 """
 
@@ -19,7 +19,7 @@ from metaug.datamodules import ImageFolderDataModule
 from metaug.datamodules.sources.image_source import ImageSource
 
 from ..machine import describe_machine
-from . import file_kinds, folder_kinds  # noqa: F401  (they register their kinds)
+from . import file_kinds, folder_kinds, split_kinds  # noqa: F401  (they register their kinds)
 from .image_folders import KINDS, Folder
 
 REPORTS = Path(__file__).with_name("reports")

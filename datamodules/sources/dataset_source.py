@@ -45,9 +45,14 @@ class DatasetSource:
         >>> items = [{"img": np.zeros((6, 8, 3), dtype=np.uint8), "label": 1}]
         >>> source = DatasetSource(items)
         >>> source.read([0])[0].shape, source.targets.tolist()
-        (torch.Size([3, 6, 8]), [1])
+        (torch.Size([3, 6, 8]), [0])
+        >>> source.class_names
+        ['1']
     """
 
+    targets: Tensor
+    class_names: list[str]
+    classes: list[int | str]
     uniform = False
     unreadable = None
 

@@ -3,17 +3,20 @@
 import os
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
+from PIL.ImageFile import ImageFile
 from torch import Tensor
 
 from ..transforms.ranges import check_choice
-from .eight_bits import to_8_bit
+from .eight_bits import stretch, to_8_bit
 
 # what Pillow knows by name but cannot decode alone, and what holds films or tables
 _NO_IMAGES = {"BUFR", "EPS", "GRIB", "HDF5", "IPTC", "MPEG", "WMF"}
+_OTHER_ORDER = {"RGB;16B": "RGB;16L", "RGB;16L": "RGB;16B"}
 _ORIENTATION = 0x0112  # EXIF: how the camera was held
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -86,7 +89,8 @@ def read_image(path: str | Path, channels: int = 3) -> Tensor:
     check_choice(channels, "channels", [1, 3])
     try:
         with Image.open(path) as file:
-            array = np.array(to_8_bit(_upright(file), "L" if channels == 1 else "RGB"))
+            image = _load(file, path)
+            array = np.array(to_8_bit(_upright(image, file), "L" if channels == 1 else "RGB"))
     except Exception as error:  # decoders raise nearly anything
         if isinstance(error, FileNotFoundError) and not os.path.islink(path):
             raise
@@ -103,15 +107,41 @@ def read_image(path: str | Path, channels: int = 3) -> Tensor:
     return pixels[None] if channels == 1 else pixels.permute(2, 0, 1).contiguous()
 
 
-def _upright(file: Image.Image) -> Image.Image:
-    """The image turned as its EXIF block says; a block that makes no sense turns nothing.
+def _load(file: ImageFile, path: str | Path) -> Image.Image:
+    """Decode the pixels; colors of 16 bits that use 14 or fewer by `stretch`.
+
+    Of such colors Pillow keeps the upper byte. Read in the other order of bytes it is the lower.
+    """
+    layout = _layout(file.tile[0]) if file.tile else ""
+    file.load()
+    if layout not in _OTHER_ORDER or max(high for _, high in file.getextrema()) >= 1 << 6:
+        return file
+    with Image.open(path) as again:
+        again.tile = [
+            tile._replace(
+                args=_OTHER_ORDER[layout]
+                if isinstance(tile.args, str)
+                else (_OTHER_ORDER[layout], *tile.args[1:])
+            )
+            for tile in again.tile
+        ]
+        values = np.asarray(file) * 256.0 + np.asarray(again)
+    return Image.fromarray(stretch(values, floats=False))
+
+
+def _layout(tile: Any) -> str:
+    """How Pillow calls the order of a file's bytes."""
+    return tile.args if isinstance(tile.args, str) else str((tile.args or ("",))[0])
+
+
+def _upright(image: Image.Image, file: Image.Image) -> Image.Image:
+    """The image turned as the file's EXIF block says; one that makes no sense turns nothing.
 
     `ImageOps.exif_transpose` writes the rest of the block anew, which fails where a camera left
     odd values in it.
     """
-    file.load()  # the block may stand behind the pixels
     try:
         turn = _UPRIGHT.get(file.getexif().get(_ORIENTATION, 1))
     except Exception:  # parsers raise nearly anything
         turn = None
-    return file if turn is None else file.transpose(turn)
+    return image if turn is None else image.transpose(turn)

@@ -23,7 +23,7 @@ def to_8_bit(image: Image.Image, mode: str) -> Image.Image:
 
 
 def stretch(values: np.ndarray, floats: bool) -> np.ndarray:
-    """Scale gray values of any range to 0..255, rounded.
+    """Scale values of any range to 0..255, rounded.
 
     - Floats in [0, 1] are taken times 255, floats in [0, 255] as they are.
     - Other values up to 65,535 by the fewest of 8, 10, 12, 14 or 16 bits that hold the image's
@@ -34,7 +34,7 @@ def stretch(values: np.ndarray, floats: bool) -> np.ndarray:
     Infinite values and NaN count as the nearest of the others, NaN as the smallest.
 
     Args:
-        values: Gray values `[H, W]`.
+        values: Gray values `[H, W]` or colors `[H, W, 3]`.
         floats: Whether they are stored as floats.
 
     Raises:

@@ -79,7 +79,7 @@ def find_classes(
         if all(isinstance(label, int) and label < len(names) for label in known):
             return list(range(len(names))), [str(name) for name in names]
     try:
-        classes = sorted(known)  # type: ignore[type-var]
+        classes = sorted(known)
     except TypeError as error:
         raise ValueError(
             f"The labels are numbers in one split and names in another. {_FIX}."

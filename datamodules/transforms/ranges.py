@@ -36,7 +36,7 @@ def check(
     """
     if value is None and optional:
         return
-    kind = Integral if whole else Real
+    kind: Any = Integral if whole else Real
     if (
         isinstance(value, bool)
         or not isinstance(value, kind)
@@ -92,13 +92,13 @@ def check_normalization(mean: Any, std: Any, *, channels: int | None = None) -> 
         std: Standard deviation of every channel, or None.
         channels: Number of channels; None if it is not known.
     """
-    for name, values, bounds in (("mean", mean, {}), ("std", std, {"above": 0})):
+    for name, values, above in (("mean", mean, None), ("std", std, 0.0)):
         if values is None:
             continue
         if isinstance(values, str | Real) or not len(values):
             raise ValueError(f"{name} must be a list, one number per channel, got {values!r}.")
         for value in values:
-            check(value, f"each number of {name}", **bounds)
+            check(value, f"each number of {name}", above=above)
         if channels is not None and len(values) != channels:
             raise ValueError(
                 f"{name} must hold one number per channel of the images, {channels} "

@@ -74,7 +74,8 @@ class TransformViews(Views):
         argument: Any = to_pil_image(image) if self.as_pil else image
         if _is_albumentations(self.transform):
             array = np.ascontiguousarray(image.permute(1, 2, 0).numpy())
-            return [self.transform(image=array)["image"] for _ in range(self._repeat or 1)]
+            transform: Any = self.transform
+            return [transform(image=array)["image"] for _ in range(self._repeat or 1)]
         if self._repeat is not None:
             return [self.transform(argument) for _ in range(self._repeat)]
         views = self.transform(argument)

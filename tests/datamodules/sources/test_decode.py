@@ -117,6 +117,36 @@ def test_gray_of_any_depth_keeps_its_contrast(tmp_path, dtype, top):
     assert torch.allclose(levels.float(), torch.arange(256.0), atol=1)
 
 
+def deep_png(values):
+    """A PNG of 16 bits per color, which Pillow cannot write."""
+
+    def chunk(kind, data):
+        body = kind + data
+        return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
+
+    height, width, _ = values.shape
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0))
+    body = chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + head + body
+
+
+@pytest.mark.parametrize("top", [255, 4095, 16383])
+def test_colors_of_few_bits_in_16_keep_their_contrast(tmp_path, top):
+    ramp = np.linspace(0, top, 256)
+    values = np.stack([ramp, ramp[::-1], ramp / 2], axis=1)[None].repeat(3, 0)
+    (tmp_path / "a.png").write_bytes(deep_png(values))
+    expected = torch.from_numpy(values[0] / top * 255).float()
+    assert torch.allclose(read_image(tmp_path / "a.png")[:, 0].T.float(), expected, atol=1)
+
+
+def test_colors_of_16_bits_keep_the_upper_byte(tmp_path):
+    values = np.arange(96).reshape(4, 8, 3) * 682
+    (tmp_path / "a.png").write_bytes(deep_png(values))
+    expected = torch.from_numpy((values // 256).astype(np.uint8)).permute(2, 0, 1)
+    assert torch.equal(read_image(tmp_path / "a.png"), expected)
+
+
 def test_values_below_zero_and_nan(tmp_path):
     values = np.array([[-1000.0, 0.0, 3000.0, np.nan, np.inf]], dtype=np.float32)
     Image.fromarray(values).save(tmp_path / "a.tif")
