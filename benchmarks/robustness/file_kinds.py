@@ -149,11 +149,12 @@ def big_endian_16_bits(folder: Folder) -> None:
 def _mode(mode: str, suffix: str):
     def make(folder: Folder) -> None:
         folder.classes()
-        image = folder.image("cat").convert(mode)
+        image = folder.image("cat")
+        image = image.quantize() if mode == "P" else image.convert(mode)
         folder.add_file(image, f"zz{suffix}")
         folder.levels_kept = mode not in ("1", "CMYK")  # black or white; not exact
 
-    make.__name__ = f"mode {mode}"
+    make.__name__ = f"mode {mode} in {suffix}"
     return kind(make)
 
 
