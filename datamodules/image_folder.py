@@ -63,10 +63,10 @@ class ImageFolderDataModule(MultiViewDataModule):
         on_error: OnError = "raise",
         **kwargs: Any,
     ) -> None:
-        super().__init__(val_fraction=0.0 if val_fraction is None else val_fraction, **kwargs)
         if not root:
             raise ValueError("root must be a folder of images, got ''.")
-        check_choice(self.image_channels, "image_channels", [1, 3])
+        check_choice(kwargs.get("image_channels", 3), "image_channels", [1, 3])
+        super().__init__(val_fraction=0.0 if val_fraction is None else val_fraction, **kwargs)
         check_choice(in_memory, "in_memory", [True, False, "auto"])
         check_choice(on_error, "on_error", ["raise", "skip"])
         self.root = root

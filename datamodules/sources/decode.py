@@ -114,7 +114,7 @@ def _load(file: ImageFile, path: str | Path) -> Image.Image:
     """
     layout = _layout(file.tile[0]) if file.tile else ""
     file.load()
-    if layout not in _OTHER_ORDER or max(high for _, high in file.getextrema()) >= 1 << 6:
+    if layout not in _OTHER_ORDER or np.asarray(file).max() >= 1 << 6:
         return file
     with Image.open(path) as again:
         again.tile = [
@@ -131,7 +131,8 @@ def _load(file: ImageFile, path: str | Path) -> Image.Image:
 
 def _layout(tile: Any) -> str:
     """How Pillow calls the order of a file's bytes."""
-    return tile.args if isinstance(tile.args, str) else str((tile.args or ("",))[0])
+    arguments: Any = tile.args or ""
+    return arguments if isinstance(arguments, str) else str(arguments[0])
 
 
 def _upright(image: Image.Image, file: Image.Image) -> Image.Image:
