@@ -117,12 +117,9 @@ def _load(file: ImageFile, path: str | Path) -> Image.Image:
     if layout not in _OTHER_ORDER or np.asarray(file).max() >= 1 << 6:
         return file
     with Image.open(path) as again:
+        other: Any = _OTHER_ORDER[layout]
         again.tile = [
-            tile._replace(
-                args=_OTHER_ORDER[layout]
-                if isinstance(tile.args, str)
-                else (_OTHER_ORDER[layout], *tile.args[1:])
-            )
+            tile._replace(args=(other, *tile.args[1:]) if isinstance(tile.args, tuple) else other)
             for tile in again.tile
         ]
         values = np.asarray(file) * 256.0 + np.asarray(again)
