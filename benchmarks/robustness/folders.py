@@ -153,7 +153,8 @@ def main() -> None:
     count = f"{len(rows)} kinds, {len(rows) * arguments.seeds} folders: {wrong} wrong"
     print(f"{count}, {time.perf_counter() - start:.0f} s")
     if not arguments.only:
-        about = describe_machine("python -m benchmarks.robustness.folders")
+        command = f"python -m benchmarks.robustness.folders --seeds {arguments.seeds}"
+        about = describe_machine(command)
         table = ["| kind | outcome of each seed |", "|---|---|", *rows]
         report = ["# Odd image folders", "", count + ".", "", *about, "", *table, ""]
         REPORTS.mkdir(exist_ok=True)
