@@ -3,10 +3,11 @@
 from typing import Any
 
 from .datamodule import MultiViewDataModule
-from .sources.dataset_source import DatasetSource
+from .sources.dataset_source import DatasetSource, check_readable
 from .sources.image_source import ImageSource
 from .sources.memory import hold
 from .sources.splits import Splits
+from .transforms.ranges import check_choice
 
 
 class DatasetDataModule(MultiViewDataModule):
@@ -49,6 +50,10 @@ class DatasetDataModule(MultiViewDataModule):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        check_choice(in_memory, "in_memory", [True, False])
+        for name, dataset in (("train", train), ("bank", bank), ("val", val), ("test", test)):
+            if dataset is not None or name == "train":
+                check_readable(dataset)
         self.datasets = {"train": train, "bank": bank, "val": val, "test": test}
         self.image_key = image_key
         self.label_key = label_key
@@ -56,18 +61,22 @@ class DatasetDataModule(MultiViewDataModule):
 
     def load(self) -> Splits:
         """Wrap the data sets."""
-        sources = {
+        opened = {
             name: self._source(data) for name, data in self.datasets.items() if data is not None
         }
+        DatasetSource.share_classes(list(opened.values()))
+        sources = {name: self._held(source) for name, source in opened.items()}
         val = sources.get("val", sources.get("test"))
         test = sources.get("test", val)
         return Splits(train=sources["train"], bank=sources.get("bank"), val=val, test=test)
 
-    def _source(self, dataset: Any) -> ImageSource:
-        source = DatasetSource(
+    def _source(self, dataset: Any) -> DatasetSource:
+        return DatasetSource(
             dataset,
             image_key=self.image_key,
             label_key=self.label_key,
             channels=self.image_channels,
         )
+
+    def _held(self, source: DatasetSource) -> ImageSource:
         return (hold(source, self.image_size) or source) if self.in_memory else source

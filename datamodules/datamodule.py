@@ -1,9 +1,11 @@
 """The base of all data modules: several random views for training, one clean image for probes."""
 
 import warnings
+from typing import Literal
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.utilities import rank_zero_only
 from torch import Tensor
 from torch.utils.data import DataLoader
 
@@ -16,8 +18,11 @@ from .loading.resume import EpochPosition
 from .sources.image_source import ImageSource, SubsetSource
 from .sources.label_subsets import few_per_class
 from .sources.splits import Splits, hold_out
+from .transforms.ranges import check, check_choice, check_normalization, check_seed, check_size
 from .views.base import Views
 from .views.simclr_views import SimCLRViews
+
+PredictSplit = Literal["train", "val", "test", "all"]
 
 
 class MultiViewDataModule(pl.LightningDataModule):
@@ -43,6 +48,9 @@ class MultiViewDataModule(pl.LightningDataModule):
             model's device and augments there, which needs images in memory. `auto` is `device` for
             images in memory when the model is on an accelerator, else `workers`. The views are the
             same either way, to rounding.
+        predict_split: Whose images `predict` takes: `train`, `val`, `test`, or `all` once each, in
+            the order of the data set. Null takes a test split of its own, else a validation split
+            of its own, else all.
         seed: Seed of order, views, and choices of images.
 
     Examples:
@@ -79,30 +87,30 @@ class MultiViewDataModule(pl.LightningDataModule):
         labels_per_class: int | None = None,
         val_fraction: float = 0.0,
         augment_on: AugmentOn = "auto",
+        predict_split: PredictSplit | None = None,
         seed: int = 0,
     ) -> None:
         super().__init__()
-        if batch_size < 2:
-            raise ValueError(
-                f"batch_size={batch_size}, but a contrastive batch needs other images as "
-                "negatives: set batch_size to 2 or more."
-            )
-        if eval_batch_size < 1:
-            raise ValueError(f"eval_batch_size={eval_batch_size}, but it must be 1 or more.")
-        if labels_per_class is not None and labels_per_class < 1:
-            raise ValueError(
-                f"labels_per_class={labels_per_class}, but it must be 1 or more (null for all)."
-            )
-        if not 0.0 <= val_fraction < 1.0:
-            raise ValueError(f"val_fraction={val_fraction}, but it must lie in [0, 1).")
+        check_size(image_size, "image_size")
+        check(image_channels, "image_channels", at_least=1, whole=True)
+        check_normalization(mean, std, channels=image_channels)
+        negatives = "a contrastive batch needs other images as negatives"
+        check(batch_size, "batch_size", at_least=2, whole=True, why=negatives)
+        check(eval_batch_size, "eval_batch_size", at_least=1, whole=True)
+        check(num_workers, "num_workers", at_least=0, at_most=1024, whole=True, optional=True)
+        check(labels_per_class, "labels_per_class", at_least=1, whole=True, optional=True)
+        check(val_fraction, "val_fraction", at_least=0, below=1)
+        check_choice(predict_split, "predict_split", [None, "train", "val", "test", "all"])
+        check_seed(seed)
         views = self.default_views(image_size) if views is None else views
         check_augment_on(augment_on, views)
         gray = image_channels == 1
         self.views = views.bind(
             size=image_size,
-            mean=mean or ((self.gray_mean,) if gray else self.mean),
-            std=std or ((self.gray_std,) if gray else self.std),
+            mean=((self.gray_mean,) if gray else self.mean) if mean is None else mean,
+            std=((self.gray_std,) if gray else self.std) if std is None else std,
         )
+        check_normalization(self.views.mean, self.views.std, channels=image_channels)
         self.image_size = image_size
         self.image_channels = image_channels
         self.batch_size = batch_size
@@ -111,6 +119,7 @@ class MultiViewDataModule(pl.LightningDataModule):
         self.labels_per_class = labels_per_class
         self.val_fraction = val_fraction
         self.augment_on: AugmentOn = augment_on
+        self.predict_split: PredictSplit | None = predict_split
         self.seed = seed
         self._splits: Splits | None = None
         self._position = EpochPosition()
@@ -132,6 +141,7 @@ class MultiViewDataModule(pl.LightningDataModule):
             splits = self.load()
             if self.val_fraction > 0:
                 splits = hold_out(splits, self.val_fraction, seed=self.seed)
+            splits.check_channels(self.image_channels)
             self._splits = splits
         return self._splits
 
@@ -203,8 +213,11 @@ class MultiViewDataModule(pl.LightningDataModule):
         return self._optional_loader(self.splits.test)
 
     def predict_dataloader(self) -> DataLoader:
-        """Clean images of the test split, else of the validation split, else all of training."""
-        return self.evaluation_loader(self.splits.test or self.splits.val or self.splits.train)
+        """Clean images of `predict_split`; says which."""
+        split, source = self.splits.to_predict(self.predict_split)
+        say = rank_zero_only(print)
+        say(f"predicting on {len(source)} images ({split}); predict_split chooses others")
+        return self.evaluation_loader(source)
 
     def bank_dataloader(self) -> DataLoader | list[DataLoader]:
         """Clean labeled training images (`LabelledBatch`), `labels_per_class` of each class.

@@ -3,12 +3,17 @@
 from pathlib import Path
 from typing import Any
 
+from pytorch_lightning.utilities import rank_zero_warn
+
 from .datamodule import MultiViewDataModule
+from .sources.decode import printable
 from .sources.files import FileSource, OnError
-from .sources.folders import ImageList, list_images, read_class_list
+from .sources.folders import ImageList, list_images, read_class_list, warn_of
 from .sources.image_source import ImageSource
 from .sources.memory import InMemory, hold_files
+from .sources.split_folders import find_splits
 from .sources.splits import Splits, hold_out
+from .transforms.ranges import check_choice
 
 DEFAULT_VAL_FRACTION = 0.1  # where there are labels but nothing to validate on
 
@@ -16,8 +21,10 @@ DEFAULT_VAL_FRACTION = 0.1  # where there are labels but nothing to validate on
 class ImageFolderDataModule(MultiViewDataModule):
     """Images of your own, with or without labels.
 
-    The folder may hold `train/` and `val/` or `test/`, or be the training set itself. In each,
-    sub-folders are classes; images directly in it have no label. Labels are used by probes only.
+    The folder may hold `train/` and `val/` or `test/` (or `training`, `validation`, `valid`, `dev`,
+    `testing`, in any case), or be the training set itself. In each, sub-folders are classes; images
+    directly in it have no label. Labels are used by probes only. What is left out, such as files
+    that are no images and hidden folders, is counted and named in a warning.
 
     Args:
         root: The folder.
@@ -56,7 +63,12 @@ class ImageFolderDataModule(MultiViewDataModule):
         on_error: OnError = "raise",
         **kwargs: Any,
     ) -> None:
-        super().__init__(val_fraction=val_fraction or 0.0, **kwargs)
+        if not root:
+            raise ValueError("root must be a folder of images, got ''.")
+        check_choice(kwargs.get("image_channels", 3), "image_channels", [1, 3])
+        super().__init__(val_fraction=0.0 if val_fraction is None else val_fraction, **kwargs)
+        check_choice(in_memory, "in_memory", [True, False, "auto"])
+        check_choice(on_error, "on_error", ["raise", "skip"])
         self.root = root
         self.class_list = class_list
         self.in_memory: InMemory = in_memory
@@ -66,20 +78,33 @@ class ImageFolderDataModule(MultiViewDataModule):
     def load(self) -> Splits:
         """List the files, and decode them where they are to be held in memory."""
         root = Path(self.root).expanduser()
+        if root.is_file():
+            raise NotADirectoryError(
+                f"{printable(root)} is a file. Unpack it to a folder of images."
+            )
         if not root.is_dir():
             raise FileNotFoundError(self.explain_missing())
         only = None if self.class_list is None else read_class_list(self.class_list)
-        train_folder = root / "train" if (root / "train").is_dir() else root
-        train = list_images(train_folder, only=only)
+        folders = find_splits(root)
+        train = list_images(folders.train, only=only)
         held_out = {
-            name: self.source(list_images(root / name, train.class_names, only=only))
-            for name in ("val", "test")
-            if train_folder != root and (root / name).is_dir()
+            name: list_images(folder, train.class_names, only=only)
+            for name, folder in folders.held_out.items()
         }
-        val, test = held_out.get("val"), held_out.get("test")
-        splits = Splits(train=self.source(train), val=val or test, test=test or val)
+        left_out = [path for images in (train, *held_out.values()) for path in images.left_out]
+        warn_of(folders.left_out + left_out)
+        sources = {name: self.source(images) for name, images in held_out.items()}
+        val, test = sources.get("val"), sources.get("test")
+        # without labels, as in competitions, test images cannot stand in for validation images
+        usable = test is not None and (not train.class_names or (test.targets >= 0).any())
+        splits = Splits(
+            train=self.source(train), val=val or (test if usable else None), test=test or val
+        )
         if self._may_hold_out and splits.val is None and train.class_names:
-            return hold_out(splits, DEFAULT_VAL_FRACTION, seed=self.seed)
+            try:
+                return hold_out(splits, DEFAULT_VAL_FRACTION, seed=self.seed)
+            except ValueError as error:  # nobody asked for it
+                rank_zero_warn(str(error), stacklevel=2)
         return splits
 
     def explain_missing(self) -> str:

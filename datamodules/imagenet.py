@@ -5,6 +5,7 @@ from typing import Any
 
 from .image_folder import ImageFolderDataModule
 from .sources.memory import InMemory
+from .sources.split_folders import find_splits
 from .sources.splits import Splits
 
 
@@ -40,8 +41,9 @@ class ImageNetDataModule(ImageFolderDataModule):
 
     def load(self) -> Splits:
         """List the files."""
-        val = Path(self.root).expanduser() / "val"
-        if val.is_dir() and not any(child.is_dir() for child in val.iterdir()):
+        root = Path(self.root).expanduser()
+        val = find_splits(root).held_out.get("val") if root.is_dir() else None
+        if val and not any(child.is_dir() for child in val.iterdir()):
             raise FileNotFoundError(
                 f"{val} has no class folders. The published archive of the validation images is "
                 "flat: sort them into a folder per class (torchvision.datasets.ImageNet does)."

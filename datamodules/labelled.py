@@ -6,6 +6,7 @@ from .sources.image_source import ImageSource, SubsetSource, labeled
 from .sources.label_subsets import few_per_class, fraction_per_class
 from .sources.splits import Splits
 from .transforms.geometry import Framing
+from .transforms.ranges import check
 from .views.one_view import OneView
 
 
@@ -51,10 +52,9 @@ class LabelledDataModule(MultiViewDataModule):
         num_workers: int | None = None,
         seed: int = 0,
     ) -> None:
-        if label_fraction is not None and not 0.0 < label_fraction <= 1.0:
-            raise ValueError(
-                f"label_fraction={label_fraction}, but it must lie in (0, 1]; 1 % is 0.01."
-            )
+        check(
+            label_fraction, "label_fraction", above=0, at_most=1, optional=True, why="1 % is 0.01"
+        )
         if label_fraction is not None and labels_per_class is not None:
             raise ValueError(
                 f"label_fraction={label_fraction} and labels_per_class={labels_per_class} both "

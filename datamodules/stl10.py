@@ -9,6 +9,7 @@ from .datamodule import MultiViewDataModule
 from .sources.image_source import InMemorySource
 from .sources.splits import Splits
 from .sources.torchvision_sets import open_or_explain
+from .transforms.ranges import check_choice
 
 
 class STL10DataModule(MultiViewDataModule):
@@ -41,6 +42,7 @@ class STL10DataModule(MultiViewDataModule):
         image_size: int = 96,
         **kwargs: Any,
     ) -> None:
+        check_choice(train_split, "train_split", ["unlabeled", "train+unlabeled"])
         super().__init__(image_size=image_size, **kwargs)
         self.root = root
         self.train_split = train_split

@@ -13,6 +13,7 @@ from torch.utils.data import Dataset
 
 from ..sources.image_source import UNLABELED, ImageSource
 from ..transforms.geometry import Images
+from ..transforms.ranges import check_seed, check_size
 from ..transforms.seeding import sample_seeds
 from ..views.base import Views
 from .batch import ImageBatch, LabelledBatch, MultiViewBatch
@@ -82,6 +83,7 @@ class MultiViewDataset(Dataset):
         seed: int = 0,
         raw: bool = False,
     ) -> None:
+        check_seed(seed)
         self.source = source
         self.views = views
         self.seed = seed
@@ -136,6 +138,7 @@ class EvaluationDataset(Dataset):
     def __init__(
         self, source: ImageSource, views: Views, size: int, *, index: Tensor | None = None
     ) -> None:
+        check_size(size, "size")
         self.source = source
         self.views = views
         self.size = size

@@ -6,6 +6,7 @@ import pytorch_lightning as pl
 import torch
 
 from ..sources.image_source import ImageSource
+from ..transforms.ranges import check_choice
 from ..views.base import Views
 from .batch import ImageBatch, MultiViewBatch
 
@@ -14,10 +15,7 @@ AugmentOn = Literal["auto", "workers", "device"]
 
 def check_augment_on(augment_on: AugmentOn, views: Views) -> None:
     """Refuse an unknown choice, and the device for views that take one image at a time."""
-    if augment_on not in ("auto", "workers", "device"):
-        raise ValueError(
-            f"augment_on={augment_on!r}, but it must be 'auto', 'workers' or 'device'."
-        )
+    check_choice(augment_on, "augment_on", ["auto", "workers", "device"])
     if augment_on == "device" and not views.in_batches:
         raise ValueError(
             f"augment_on='device' needs views that work on batches, but {type(views).__name__} "

@@ -9,6 +9,8 @@ from typing import NamedTuple
 import torch
 from torch.utils.data.distributed import DistributedSampler
 
+from ..transforms.ranges import check, check_seed
+
 
 class ViewKey(NamedTuple):
     """What the training set is asked for: an image, in an epoch."""
@@ -49,6 +51,8 @@ class TrainSampler(DistributedSampler):
     def __init__(
         self, dataset: Sized, *, batch_size: int, seed: int = 0, rank: int = 0, world_size: int = 1
     ) -> None:
+        check(batch_size, "batch_size", at_least=1, whole=True)
+        check_seed(seed)
         super().__init__(
             dataset,  # type: ignore[arg-type]
             num_replicas=world_size,
@@ -65,7 +69,7 @@ class TrainSampler(DistributedSampler):
             raise ValueError(
                 f"A batch of {batch_size} images on each of {world_size} process(es) needs "
                 f"{batch_size * world_size} training images, but there are {self.instances}. "
-                f"Lower batch_size to at most {max(self.instances // world_size, 0)}."
+                + _remedy(self.instances // world_size)
             )
 
     def __len__(self) -> int:
@@ -81,6 +85,12 @@ class TrainSampler(DistributedSampler):
             chunk = order[batch * global_batch : (batch + 1) * global_batch]
             for index in chunk[self.rank :: self.num_replicas].tolist():
                 yield ViewKey(epoch, index)
+
+
+def _remedy(largest: int) -> str:
+    if largest < 2:
+        return "Add images: a batch needs 2 or more on each process."
+    return f"Lower batch_size to at most {largest}."
 
 
 PADDING_INDEX = -1  # asks an evaluation set for its first image without its label

@@ -1,16 +1,18 @@
 """A source over data sets that other libraries opened: torch and Hugging Face."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from torch.utils.data import Subset
+from torch.utils.data import DataLoader, IterableDataset, Subset
 
-from .decode import to_8_bit
-from .image_source import UNLABELED
+from ..transforms.ranges import check
+from .eight_bits import to_8_bit
+from .labels import encode, find_classes, read_labels
 
 _IMAGE_KEYS = ("image", "img", "pixel_values", "x")
 _LABEL_KEYS = ("label", "labels", "target", "fine_label", "y")
@@ -26,9 +28,16 @@ class DatasetSource:
         dataset: The data set; of Hugging Face, a `Dataset` of one split.
         image_key: Key of the image in a dictionary; null looks for the usual ones.
         label_key: Key of the label in a dictionary; null looks for the usual ones.
-        labels: Class of every item `[N]`; null asks the data set (`targets`, `labels`, a column),
-            and if it has none, reads it once from end to end.
-        channels: 3 for RGB, 1 for gray.
+        labels: Label of every item `[N]`, a number or a name; null asks the data set (`targets`,
+            `labels`, a column), and if it has none, reads it once from end to end.
+        channels: 3 for RGB, 1 for gray; others for items that are tensors or arrays.
+
+    Attributes:
+        labels: Label of every item as the data set has it; None where there is none.
+        classes: The labels of the classes 0, 1, 2, ...
+
+    Raises:
+        ValueError: If it cannot be read by index, or its labels are no classes.
 
     Examples:
         >>> import numpy as np
@@ -36,9 +45,14 @@ class DatasetSource:
         >>> items = [{"img": np.zeros((6, 8, 3), dtype=np.uint8), "label": 1}]
         >>> source = DatasetSource(items)
         >>> source.read([0])[0].shape, source.targets.tolist()
-        (torch.Size([3, 6, 8]), [1])
+        (torch.Size([3, 6, 8]), [0])
+        >>> source.class_names
+        ['1']
     """
 
+    targets: Tensor
+    class_names: list[str]
+    classes: list[int | str]
     uniform = False
     unreadable = None
 
@@ -48,18 +62,31 @@ class DatasetSource:
         *,
         image_key: str | None = None,
         label_key: str | None = None,
-        labels: Sequence[int] | None = None,
+        labels: Any = None,
         channels: int = 3,
     ) -> None:
+        check(channels, "channels", at_least=1, whole=True)
+        check_readable(dataset)
         self.dataset = dataset
         self.image_key = image_key
         self.label_key = label_key
         self.channels = channels
-        targets = labels if labels is not None else self._labels(dataset)
-        if targets is None:
-            targets = [self._label_of(dataset[index]) for index in range(len(dataset))]
-        self.targets = torch.as_tensor(np.asarray(targets)).to(torch.int64)
-        self.class_names = self._class_names()
+        labels = labels if labels is not None else self._labels(dataset)
+        if labels is None:
+            labels = [self._label_of(dataset[index]) for index in range(len(dataset))]
+        self.labels = read_labels(labels, type(dataset).__name__)
+        if len(self.labels) != len(dataset):
+            raise ValueError(f"there are {len(self.labels)} labels for {len(dataset)} items.")
+        self.share_classes([self])
+
+    @staticmethod
+    def share_classes(sources: Sequence["DatasetSource"]) -> None:
+        """Number the classes of several sources, such as the splits of a data set, alike."""
+        names = next((names for source in sources if (names := source._names()) is not None), None)
+        labels = {label for source in sources for label in source.labels}
+        for source in sources:
+            source.classes, source.class_names = find_classes(labels, names)
+            source.targets = encode(source.labels, source.classes)
 
     def __len__(self) -> int:
         return len(self.dataset)
@@ -87,30 +114,29 @@ class DatasetSource:
             return item[key]
         return item[0] if isinstance(item, tuple | list) else item
 
-    def _label_of(self, item: Any) -> int:
+    def _label_of(self, item: Any) -> Any:
         if isinstance(item, dict):
             key = self._key(item, self.label_key, _LABEL_KEYS)
-            label = None if key is None else item[key]
-        else:
-            label = item[1] if isinstance(item, tuple | list) and len(item) > 1 else None
-        return UNLABELED if label is None else int(label)
+            return None if key is None else item[key]
+        return item[1] if isinstance(item, tuple | list) and len(item) > 1 else None
 
     def _labels(self, dataset: Any) -> Any:
         """Labels of a data set that tells them at once, else None."""
         if isinstance(dataset, Subset):
             labels = self._labels(dataset.dataset)
-            return None if labels is None else np.asarray(labels)[np.asarray(dataset.indices)]
+            return None if labels is None else [labels[int(index)] for index in dataset.indices]
         columns = getattr(dataset, "column_names", None)
         if columns is not None:
             key = self._key(dict.fromkeys(columns), self.label_key, _LABEL_KEYS)
-            return [UNLABELED] * len(dataset) if key is None else list(dataset[key])
+            return [None] * len(dataset) if key is None else list(dataset[key])
         for name in ("targets", "labels"):
             labels = getattr(dataset, name, None)
             if labels is not None and len(labels) == len(dataset):
                 return labels
         return None
 
-    def _class_names(self) -> list[str]:
+    def _names(self) -> Sequence[Any] | None:
+        """What the data set calls its classes, if it says."""
         dataset = self.dataset
         while isinstance(dataset, Subset):
             dataset = dataset.dataset
@@ -119,20 +145,30 @@ class DatasetSource:
         if names is None and isinstance(features, dict):
             key = self._key(features, self.label_key, _LABEL_KEYS)
             names = getattr(features.get(key), "names", None)
-        if names is None:
-            names = range(int(self.targets.max()) + 1) if len(self.targets) else []
-        return [str(name) for name in names]
+        return names
 
     def _pixels(self, image: Any, index: int) -> Tensor:
-        if isinstance(image, np.ndarray):
-            image = torch.from_numpy(image)
-            image = image[None] if image.ndim == 2 else image.permute(2, 0, 1)
-        if isinstance(image, Tensor):
+        if isinstance(image, np.ndarray | Tensor):
+            is_array = isinstance(image, np.ndarray)
+            image = torch.as_tensor(image)
+            if image.ndim not in (2, 3) or not image.numel():
+                raise ValueError(
+                    f"{self.name(index)} has the shape {list(image.shape)}, which is no image."
+                )
+            if image.ndim == 2:
+                image = image[None]
+            elif is_array:
+                image = image.permute(2, 0, 1)
             return self._channels(self._eight_bit(image, index), index)
         if not isinstance(image, Image.Image):
             raise ValueError(
                 f"{self.name(index)} is a {type(image).__name__}, not an image. Items must hold "
                 "PIL images, arrays or tensors."
+            )
+        if self.channels not in (1, 3):
+            raise ValueError(
+                f"image_channels is {self.channels}, but {self.name(index)} is a PIL image, which "
+                "is read with 1 or 3 channels."
             )
         pixels = torch.from_numpy(np.array(to_8_bit(image, "L" if self.channels == 1 else "RGB")))
         return pixels[None] if self.channels == 1 else pixels.permute(2, 0, 1).contiguous()
@@ -140,17 +176,16 @@ class DatasetSource:
     def _eight_bit(self, image: Tensor, index: int) -> Tensor:
         if image.dtype == torch.uint8:
             return image
-        if not image.is_floating_point() or image.min() < -1e-3 or image.max() > 1 + 1e-3:
+        low, high = float(image.to(torch.float64).min()), float(image.to(torch.float64).max())
+        if not image.is_floating_point() or not (low >= -1e-3 and high <= 1 + 1e-3):
             raise ValueError(
-                f"{self.name(index)} has the type {image.dtype} and values from {image.min()} to "
-                f"{image.max()}. Tensors must be uint8, or floats in [0, 1]: leave normalization "
-                "to the data module."
+                f"{self.name(index)} has the type {image.dtype} and values from {low:g} to "
+                f"{high:g}. Tensors must be uint8, or floats in [0, 1]: leave normalization to the "
+                "data module."
             )
         return (image * 255).round().clamp(0, 255).to(torch.uint8)
 
     def _channels(self, image: Tensor, index: int) -> Tensor:
-        if image.ndim == 2:
-            image = image[None]
         if image.shape[0] == self.channels:
             return image
         if image.shape[0] == 1:
@@ -158,4 +193,30 @@ class DatasetSource:
         raise ValueError(
             f"{self.name(index)} has the shape {list(image.shape)}, but image_channels is "
             f"{self.channels}."
+        )
+
+
+def check_readable(dataset: Any) -> None:
+    """Refuse what is not a data set of one split that is read by index.
+
+    Raises:
+        ValueError: If it is not.
+    """
+    kind = type(dataset).__name__
+    iterable = isinstance(dataset, IterableDataset) or not hasattr(dataset, "__getitem__")
+    if isinstance(dataset, str | bytes | Path):
+        raise ValueError(
+            f"The data set is the path {str(dataset)!r}. Open it first, or use "
+            "ImageFolderDataModule for a folder of images."
+        )
+    if isinstance(dataset, dict):
+        raise ValueError(
+            f"The data set is a {kind} with the keys {list(dataset)[:5]}. Give one of its parts."
+        )
+    if isinstance(dataset, DataLoader):
+        raise ValueError("The data set is a DataLoader. Give its `dataset`: loaders are made here.")
+    if iterable or not hasattr(dataset, "__len__"):
+        raise ValueError(
+            f"{kind} is an iterable data set, but images are read by index. Give one with a length "
+            "and `__getitem__`: `list(dataset)` if it fits in memory, or load it without streaming."
         )

@@ -1,13 +1,42 @@
 """Reading one image file, whatever is in it."""
 
+import os
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
+from PIL.ImageFile import ImageFile
 from torch import Tensor
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".ppm", ".pgm", ".tif", ".tiff", ".webp")
+from ..transforms.ranges import check_choice
+from .eight_bits import stretch, to_8_bit
+
+# what Pillow knows by name but cannot decode alone, and what holds films or tables
+_NO_IMAGES = {"BUFR", "EPS", "GRIB", "HDF5", "IPTC", "MPEG", "WMF"}
+_OTHER_ORDER = {"RGB;16B": "RGB;16L", "RGB;16L": "RGB;16B"}
+_ORIENTATION = 0x0112  # EXIF: how the camera was held
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+@cache
+def image_suffixes() -> frozenset[str]:
+    """Endings of the files that the installed Pillow can decode, in lower case."""
+    Image.init()
+    known = Image.registered_extensions().items()
+    return frozenset(
+        suffix for suffix, kind in known if kind in Image.OPEN and kind not in _NO_IMAGES
+    )
 
 
 class UnreadableImageError(OSError):
@@ -25,11 +54,16 @@ class UnreadableImageError(OSError):
     """
 
 
+def printable(path: str | Path) -> str:
+    r"""A path as text that can be printed, drawn and saved: bytes that are not UTF-8 as `\xe9`."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
 def read_image(path: str | Path, channels: int = 3) -> Tensor:
     """Decode an image file.
 
-    Palette, grayscale, CMYK, 16-bit and transparent images (on white) become 8-bit RGB or gray, and
-    the camera's orientation (EXIF) is applied.
+    Palette, grayscale, CMYK and transparent images (on white), and those of 16 or 32 bits (see
+    `to_8_bit`), become 8-bit RGB or gray, and the camera's orientation (EXIF) is applied.
 
     Args:
         path: The file.
@@ -41,6 +75,7 @@ def read_image(path: str | Path, channels: int = 3) -> Tensor:
     Raises:
         UnreadableImageError: If the file is truncated, corrupt, not an image, or so large (over 179
             million pixels) that it may be meant to exhaust the memory.
+        FileNotFoundError: If there is no such file.
 
     Examples:
         >>> import tempfile
@@ -51,34 +86,60 @@ def read_image(path: str | Path, channels: int = 3) -> Tensor:
         ...     read_image(file.name).shape
         torch.Size([3, 6, 8])
     """
+    check_choice(channels, "channels", [1, 3])
     try:
         with Image.open(path) as file:
-            upright = ImageOps.exif_transpose(file)
-            array = np.array(to_8_bit(upright, "L" if channels == 1 else "RGB"))
+            image = _load(file, path)
+            array = np.array(to_8_bit(_upright(image, file), "L" if channels == 1 else "RGB"))
     except Exception as error:  # decoders raise nearly anything
-        if isinstance(error, FileNotFoundError):
+        if isinstance(error, FileNotFoundError) and not os.path.islink(path):
             raise
+        reason = (
+            f"it is a link to {os.readlink(path)!a}, where there is no file"
+            if isinstance(error, FileNotFoundError)
+            else str(error) or type(error).__name__
+        )
         raise UnreadableImageError(
-            f"Cannot read the image {path}: {error}. Replace or remove the file, or set "
-            "on_error: skip to go on without it."
+            f"Cannot read the image {printable(path)}: {reason}. Replace or remove the file, or "
+            "set on_error: skip to go on without it."
         ) from error
     pixels = torch.from_numpy(array)
     return pixels[None] if channels == 1 else pixels.permute(2, 0, 1).contiguous()
 
 
-def to_8_bit(image: Image.Image, mode: str) -> Image.Image:
-    """Convert a PIL image of any mode to `L` or `RGB`."""
-    if image.mode == mode:
-        return image
-    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-        values = np.asarray(image, dtype=np.float64)
-        if image.mode == "F":
-            span = 1.0 if values.max(initial=0.0) <= 1.0 else 255.0
-        else:
-            span = 65535.0
-        image = Image.fromarray((values.clip(0, span) * (255.0 / span)).round().astype(np.uint8))
-    if image.mode in ("LA", "PA", "RGBA", "La", "RGBa") or "transparency" in image.info:
-        layered = image.convert("RGBA")
-        image = Image.new("RGBA", layered.size, "white")
-        image.alpha_composite(layered)
-    return image.convert(mode)
+def _load(file: ImageFile, path: str | Path) -> Image.Image:
+    """Decode the pixels; colors of 16 bits that use 14 or fewer by `stretch`.
+
+    Of such colors Pillow keeps the upper byte. Read in the other order of bytes it is the lower.
+    """
+    layout = _layout(file.tile[0]) if file.tile else ""
+    file.load()
+    if layout not in _OTHER_ORDER or np.asarray(file).max() >= 1 << 6:
+        return file
+    with Image.open(path) as again:
+        other: Any = _OTHER_ORDER[layout]
+        again.tile = [
+            tile._replace(args=(other, *tile.args[1:]) if isinstance(tile.args, tuple) else other)
+            for tile in again.tile
+        ]
+        values = np.asarray(file) * 256.0 + np.asarray(again)
+    return Image.fromarray(stretch(values, floats=False))
+
+
+def _layout(tile: Any) -> str:
+    """How Pillow calls the order of a file's bytes."""
+    arguments: Any = tile.args or ""
+    return arguments if isinstance(arguments, str) else str(arguments[0])
+
+
+def _upright(image: Image.Image, file: Image.Image) -> Image.Image:
+    """The image turned as the file's EXIF block says; one that makes no sense turns nothing.
+
+    `ImageOps.exif_transpose` writes the rest of the block anew, which fails where a camera left
+    odd values in it.
+    """
+    try:
+        turn = _UPRIGHT.get(file.getexif().get(_ORIENTATION, 1))
+    except Exception:  # parsers raise nearly anything
+        turn = None
+    return image if turn is None else image.transpose(turn)

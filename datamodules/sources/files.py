@@ -8,8 +8,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from .decode import UnreadableImageError, read_image
-from .image_source import UNLABELED
+from ..transforms.ranges import check_choice
+from .decode import UnreadableImageError, printable, read_image
+from .image_source import as_targets
 
 OnError = Literal["raise", "skip"]
 
@@ -48,12 +49,10 @@ class FileSource:
         channels: int = 3,
         on_error: OnError = "raise",
     ) -> None:
-        if on_error not in ("raise", "skip"):
-            raise ValueError(f"on_error={on_error!r}, but it must be 'raise' or 'skip'.")
+        check_choice(on_error, "on_error", ["raise", "skip"])
+        check_choice(channels, "channels", [1, 3])
         self.paths = [str(path) for path in paths]
-        if targets is None:
-            targets = torch.full((len(self.paths),), UNLABELED)
-        self.targets = targets.to(torch.int64)
+        self.targets = as_targets(targets, len(self.paths))
         self.class_names = list(class_names)
         self.channels = channels
         self.on_error = on_error
@@ -78,8 +77,8 @@ class FileSource:
             return torch.zeros(self.channels, 1, 1, dtype=torch.uint8)
 
     def name(self, index: int) -> str:
-        """The file."""
-        return self.paths[index]
+        """The file, as text that can be printed."""
+        return printable(self.paths[index])
 
     def one_size(self, probes: int = 64) -> tuple[int, int] | None:
         """Height and width if evenly spaced files have the same; None if they differ."""

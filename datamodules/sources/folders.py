@@ -1,14 +1,24 @@
 """Finding the images in a folder."""
 
-from dataclasses import dataclass
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 
 import torch
+from pytorch_lightning.utilities import rank_zero_warn
 from torch import Tensor
 
-from .decode import SUFFIXES
+from .decode import image_suffixes, printable
 from .image_source import UNLABELED
+
+# folders that tools make beside a user's; those of a name with a dot in front are another kind
+_TOOL_FOLDERS = {
+    "__macosx", "__pycache__", "@eadir", "$recycle.bin", "#recycle", "#snapshot", "lost+found",
+    "system volume information", "lightning_logs", "mlruns", "wandb",
+}  # fmt: skip
+_TOOL_FILES = {".ds_store", "thumbs.db", "desktop.ini"}
 
 
 @dataclass
@@ -19,11 +29,13 @@ class ImageList:
         paths: The files, in order of their names.
         targets: Class of every file `[N]`, int64; -1 where there is no label.
         class_names: Name of every class.
+        left_out: Files and folders that were passed over.
     """
 
     paths: list[Path]
     targets: Tensor
     class_names: list[str]
+    left_out: list[Path] = field(default_factory=list)
 
 
 def list_images(
@@ -32,7 +44,7 @@ def list_images(
     """List the images of a folder.
 
     Each sub-folder that holds images, at any depth, is a class; images directly in the folder have
-    no label.
+    no label. Hidden folders and those of tools are left out, links are followed.
 
     Args:
         folder: The folder.
@@ -45,39 +57,73 @@ def list_images(
         ValueError: If a sub-folder is not among `class_names`.
     """
     if not folder.is_dir():
-        raise FileNotFoundError(f"The folder {folder} does not exist. Check the path.")
-    children = sorted(folder.iterdir())
-    names = [child.name for child in children if child.is_dir() and child.name[0] != "."]
+        raise FileNotFoundError(f"The folder {printable(folder)} does not exist. Check the path.")
+    paths, folders, left_out = children_of(folder)
     if only is not None:
-        if missing := sorted(set(only) - set(names)):
-            raise FileNotFoundError(
-                f"{folder} lacks {len(missing)} of the {len(only)} class folders of the list, "
-                f"first {missing[:3]}. Each class needs a sub-folder of its name."
-            )
-        names = sorted(only)
-    by_class = {name: files for name in names if (files := _images_below(folder / name))}
+        folders, left_out = _chosen(folder, folders, only), []
+    by_class: dict[str, list[Path]] = {}
+    for child in folders:
+        files, others = images_below(child)
+        left_out += others if files or others else [child]
+        if files:
+            by_class.setdefault(printable(child.name), []).extend(files)
     if class_names is None:
         class_names = list(by_class)
     elif unknown := sorted(set(by_class) - set(class_names)):
         raise ValueError(
-            f"{folder} has the classes {unknown[:5]}, which the training images lack. The folders "
-            "of both splits must have the same names."
+            f"{printable(folder)} has the classes {unknown[:5]}, which the training images lack. "
+            "The folders of both splits must have the same names."
         )
-    paths = [] if only is not None else [child for child in children if _is_image(child)]
+    if only is not None:
+        paths = []
+    label_of = {name: label for label, name in enumerate(class_names)}
     labels = [UNLABELED] * len(paths)
     for name, files in by_class.items():
         paths += files
-        labels += [class_names.index(name)] * len(files)
+        labels += [label_of[name]] * len(files)
     if not paths:
         raise FileNotFoundError(
-            f"There are no images in {folder} (looked for {', '.join(SUFFIXES)}, also in "
-            "sub-folders). Check the path."
+            f"There are no images in {printable(folder)} (looked for .jpg, .png and what else "
+            f"Pillow opens, also in sub-folders){_listed(left_out, '; left out: ')}. Check the "
+            "path."
         )
-    return ImageList(paths, torch.tensor(labels, dtype=torch.int64), class_names)
+    return ImageList(paths, torch.tensor(labels, dtype=torch.int64), class_names, left_out)
+
+
+def images_below(folder: Path) -> tuple[list[Path], list[Path]]:
+    """The image files of a folder at any depth, in order, and what is left out of it.
+
+    Links are followed, but none to a folder that holds this one, and to no folder twice.
+    """
+    found: list[Path] = []
+    left_out: list[Path] = []
+    waiting = [folder]
+    above = (*folder.resolve().parents, *folder.absolute().parents)
+    seen = {_identity(parent) for parent in above}
+    while waiting:
+        current = waiting.pop()
+        if (identity := _identity(current)) in seen:
+            left_out.append(current)
+            continue
+        seen.add(identity)
+        files, folders, others = children_of(current)
+        found += files
+        waiting += reversed(folders)
+        left_out += others
+    return sorted(found), left_out
+
+
+def warn_of(left_out: Iterable[Path]) -> None:
+    """Say once, with numbers and first names, what is not trained on."""
+    if listed := _listed(list(left_out)):
+        rank_zero_warn(f"Left out as no images: {listed}", stacklevel=2)
 
 
 def read_class_list(name: str) -> list[str]:
     """Read a list of class folders.
+
+    A line is the name of a folder, or begins with it (`n01440764 tench`). Empty lines and lines
+    that begin with `#` are left out.
 
     Args:
         name: A text file with a name per line, or `imagenet100` for the list of that name (Tian et
@@ -90,12 +136,74 @@ def read_class_list(name: str) -> list[str]:
             f"class_list={name!r} is neither a text file nor 'imagenet100'. Give a file with the "
             "name of a class folder per line."
         )
-    return [line.split()[0] for line in source.read_text().splitlines() if line.strip()]
+    content = source.read_bytes()
+    encoding = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    lines = content.decode(encoding, "surrogateescape").splitlines()
+    names = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+    if not names:
+        raise ValueError(f"class_list={name!r} names no class. Give it a name per line.")
+    return list(dict.fromkeys(names))
 
 
-def _is_image(path: Path) -> bool:
-    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
+def _chosen(folder: Path, folders: list[Path], only: list[str]) -> list[Path]:
+    """The folders of a list, all of which must exist: named by whole lines, or by first words."""
+    by_name = {child.name: child for child in folders}
+    readings = [
+        {line.rstrip("/") for line in only},
+        {line.split("\t")[0].strip() for line in only},
+        {line.split()[0] for line in only},
+    ]
+    chosen = next((names for names in readings if names & set(by_name)), readings[0])
+    if missing := sorted(chosen - set(by_name)):
+        raise FileNotFoundError(
+            f"{printable(folder)} lacks {len(missing)} of the {len(only)} class folders of the "
+            f"list, first {[printable(name) for name in missing[:3]]}. Each class needs a "
+            "sub-folder of its name."
+        )
+    return [by_name[name] for name in sorted(chosen)]
 
 
-def _images_below(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if _is_image(path))
+def children_of(folder: Path) -> tuple[list[Path], list[Path], list[Path]]:
+    """Image files, folders and what is left out, directly in a folder, each in order.
+
+    A link to nothing counts as an image by its name, so that it is reported as unreadable.
+    """
+    files, folders, left_out = [], [], []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            path, name = folder / entry.name, entry.name.lower()
+            is_folder = path.is_dir() if entry.is_symlink() else entry.is_dir()
+            if name in _TOOL_FILES and not is_folder:
+                continue
+            if name.startswith(".") or (is_folder and _is_tools(path)):
+                left_out.append(path)
+            elif is_folder:
+                folders.append(path)
+            elif os.path.splitext(name)[1] in image_suffixes() and _may_be_read(path, entry):
+                files.append(path)
+            else:
+                left_out.append(path)
+    return sorted(files), sorted(folders), sorted(left_out)
+
+
+def _is_tools(folder: Path) -> bool:
+    name = folder.name.lower()
+    return name in _TOOL_FOLDERS or (name == "runs" and any(folder.glob("*/version_*")))
+
+
+def _may_be_read(path: Path, entry: os.DirEntry) -> bool:
+    """Not of a pipe or a device, whose end may never come."""
+    return (path.is_file() or not path.exists()) if entry.is_symlink() else entry.is_file()
+
+
+def _identity(folder: Path) -> tuple[int, int]:
+    status = folder.stat()
+    return status.st_dev, status.st_ino
+
+
+def _listed(paths: list[Path], before: str = "") -> str:
+    if not paths:
+        return ""
+    first = ", ".join(printable(path) for path in paths[:3])
+    more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
+    return f"{before}{len(paths)} file(s) or folder(s): {first}{more}"

@@ -96,9 +96,7 @@ class InMemorySource:
                 f"{list(images.shape)}. Scale them to 0..255 and stack them."
             )
         self.images = images
-        if targets is None:
-            targets = torch.full((len(images),), UNLABELED)
-        self.targets = targets.to(torch.int64)
+        self.targets = as_targets(targets, len(images))
         self.class_names = list(class_names)
         self.names = names
         self.unreadable = unreadable
@@ -153,6 +151,72 @@ class SubsetSource:
     def name(self, index: int) -> str:
         """How to call an image in a message."""
         return self.source.name(int(self.indices[index]))
+
+
+class JoinedSource:
+    """The images of several sources, one after the other.
+
+    Args:
+        sources: The sources, which name the same classes; at least one.
+    """
+
+    def __init__(self, sources: Sequence[ImageSource]) -> None:
+        self.sources = list(sources)
+        self.targets = torch.cat([source.targets for source in sources])
+        self.class_names = max((source.class_names for source in sources), key=len)
+        self.uniform = False
+        ends = torch.tensor([len(source) for source in sources]).cumsum(0)
+        self._starts = [0, *ends.tolist()]
+        self._ends = ends
+
+    @property
+    def unreadable(self) -> Tensor | None:
+        """Which images turned out to be unreadable."""
+        flags = [source.unreadable for source in self.sources]
+        if all(flag is None for flag in flags):
+            return None
+        return torch.cat(
+            [
+                torch.zeros(len(source), dtype=torch.bool) if flag is None else flag
+                for source, flag in zip(self.sources, flags, strict=True)
+            ]
+        )
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def _find(self, index: int) -> tuple[ImageSource, int]:
+        part = int(torch.searchsorted(self._ends, index, right=True))
+        return self.sources[part], index - self._starts[part]
+
+    def read(self, indices: Sequence[int]) -> list[Tensor]:
+        """Images, a list of `[C, H, W]`, uint8."""
+        found = (self._find(int(index)) for index in indices)
+        return [source.read([inside])[0] for source, inside in found]
+
+    def name(self, index: int) -> str:
+        """How to call an image in a message."""
+        source, inside = self._find(index)
+        return source.name(inside)
+
+
+def as_targets(targets: Tensor | None, count: int) -> Tensor:
+    """Classes as int64 `[N]`; `[N, 1]` is squeezed, none stands for no labels.
+
+    Raises:
+        ValueError: If they are not one whole number, -1 or more, per image.
+    """
+    if targets is None:
+        return torch.full((count,), UNLABELED)
+    if targets.ndim == 2 and targets.shape[1] == 1:
+        targets = targets[:, 0]
+    whole = targets.to(torch.int64)
+    if targets.shape != (count,) or (whole != targets).any() or (whole < UNLABELED).any():
+        raise ValueError(
+            f"targets must be one class per image, [{count}], whole numbers from 0 on or -1 for no "
+            f"label, got {targets.dtype} of shape {list(targets.shape)}."
+        )
+    return whole
 
 
 def labeled(source: ImageSource) -> ImageSource:

@@ -5,6 +5,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from ..transforms.ranges import check
+
 
 def few_per_class(targets: Tensor, per_class: int, *, seed: int = 0) -> list[int]:
     """Choose the same number of images of every class.
@@ -17,8 +19,7 @@ def few_per_class(targets: Tensor, per_class: int, *, seed: int = 0) -> list[int
     Returns:
         Indices in ascending order.
     """
-    if per_class < 1:
-        raise ValueError(f"labels_per_class={per_class}, but it must be 1 or more (null for all).")
+    check(per_class, "labels_per_class", at_least=1, whole=True)
     return _choose(targets, _classes(targets), lambda members: per_class, seed)
 
 
@@ -33,6 +34,7 @@ def fraction_per_class(targets: Tensor, fraction: float, *, seed: int = 0) -> li
     Returns:
         Indices in ascending order.
     """
+    check(fraction, "label_fraction", above=0, at_most=1)
     return _choose(targets, _classes(targets), lambda n: max(1, round(fraction * n)), seed)
 
 
@@ -49,8 +51,7 @@ def split_fraction(
     Returns:
         Indices of the first and of the second part, ascending.
     """
-    if not 0.0 < fraction < 1.0:
-        raise ValueError(f"val_fraction={fraction}, but it must lie between 0 and 1.")
+    check(fraction, "val_fraction", above=0, below=1)
     chosen = _choose(targets, targets.unique(), lambda n: round(fraction * n), seed)
     kept = torch.ones(len(targets), dtype=torch.bool)
     kept[chosen] = False

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from ..transforms.geometry import fit
+from ..transforms.ranges import check_choice
 from .files import FileSource
 from .image_source import ImageSource, InMemorySource
 
@@ -66,8 +67,7 @@ def hold_files(files: FileSource, in_memory: InMemory, size: int) -> ImageSource
             all have one size and fit 2 GiB; false leaves them.
         size: Edge to resize to.
     """
-    if in_memory not in (True, False, "auto"):
-        raise ValueError(f"in_memory={in_memory!r}, but it must be true, false or 'auto'.")
+    check_choice(in_memory, "in_memory", [True, False, "auto"])
     if in_memory is True:
         return hold(files, size, threads=4) or files
     if in_memory == "auto" and (size_of_all := files.one_size()):

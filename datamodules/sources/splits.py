@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from .image_source import ImageSource, SubsetSource
+from .image_source import ImageSource, JoinedSource, SubsetSource
 from .label_subsets import split_fraction
 
 
@@ -15,6 +15,7 @@ class Splits:
         bank: Labeled training images for probes; None takes the labeled ones of `train`.
         val: Labeled images on which probes are scored while training; may be absent.
         test: Labeled images for the last score; may be absent.
+        held_out: Whether `val` was held out of the training images.
 
     Examples:
         >>> import torch
@@ -29,17 +30,57 @@ class Splits:
     bank: ImageSource | None = None
     val: ImageSource | None = None
     test: ImageSource | None = None
+    held_out: bool = False
 
     @property
     def label_source(self) -> ImageSource:
         """The training images with labels: those of `bank`, else those of `train`."""
         return self.bank or self.train
 
+    def parts(self) -> list[ImageSource]:
+        """What there is of `train`, `bank`, `val` and `test`, each source once."""
+        sources = (self.train, self.bank, self.val, self.test)
+        return list({id(source): source for source in sources if source is not None}.values())
+
+    def to_predict(self, split: str | None) -> tuple[str, ImageSource]:
+        """The images of a split, or of `all`, and what they are called.
+
+        Args:
+            split: `train`, `val`, `test`, `all` or None; see `MultiViewDataModule.predict_split`.
+
+        Raises:
+            ValueError: If there is no such split.
+        """
+        if split is None:
+            own_val = self.val is not None and not self.held_out
+            split = "test" if self.test is not None else "val" if own_val else "all"
+        if split != "all":
+            source: ImageSource | None = getattr(self, split)
+            if source is None:
+                raise ValueError(f"predict_split is {split!r}, but the data have no {split} split.")
+            return f"split {split}", source
+        # parts of one source are that source, so that an index is that of the data set
+        wholes = [part.source if isinstance(part, SubsetSource) else part for part in self.parts()]
+        distinct = list({id(source): source for source in wholes}.values())
+        return "all splits", distinct[0] if len(distinct) == 1 else JoinedSource(distinct)
+
+    def check_channels(self, image_channels: int) -> None:
+        """Refuse images in memory that have other channels than the data module says."""
+        for source in self.parts():
+            if not (source.uniform and len(source)):
+                continue
+            channels = source.read([0])[0].shape[0]
+            if channels != image_channels:
+                raise ValueError(
+                    f"image_channels is {image_channels}, but the images have {channels} "
+                    f"channel(s). Set image_channels to {channels}."
+                )
+
     def unreadable_names(self) -> list[str]:
         """Names of the images that were found unreadable so far."""
         names: dict[str, None] = {}
-        for source in (self.train, self.bank, self.val, self.test):
-            if source is not None and source.unreadable is not None:
+        for source in self.parts():
+            if source.unreadable is not None:
                 indices = source.unreadable.nonzero()[:, 0].tolist()
                 names |= dict.fromkeys(source.name(index) for index in indices)
         return list(names)
@@ -68,6 +109,11 @@ def hold_out(splits: Splits, fraction: float, *, seed: int = 0) -> Splits:
     kept, held_out = (
         SubsetSource(source, part) for part in split_fraction(source.targets, fraction, seed=seed)
     )
+    if not len(held_out):
+        raise ValueError(
+            f"val_fraction={fraction} holds out none of the training images: no class has enough. "
+            "Raise it, add images, or set it to 0 to go without."
+        )
     if splits.bank is None:
-        return replace(splits, train=kept, val=held_out)
-    return replace(splits, bank=kept, val=held_out)
+        return replace(splits, train=kept, val=held_out, held_out=True)
+    return replace(splits, bank=kept, val=held_out, held_out=True)

@@ -12,6 +12,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from .ranges import check, check_part
 from .seeding import Draws, on_cpu
 
 
@@ -68,6 +69,11 @@ def to_gray(images: Tensor) -> Tensor:
     """Luma `[N, 1, H, W]` of RGB images (ITU-R 601); one-channel images as they are."""
     if images.shape[1] == 1:
         return images
+    if images.shape[1] != 3:
+        raise ValueError(
+            f"Colors are those of images with 1 or 3 channels, but these have {images.shape[1]}. "
+            "Use views that leave colors as they are, such as RecipeViews of a RandomCrop alone."
+        )
     red, green, blue = images.unbind(1)
     return (0.2989 * red).add_(green, alpha=0.587).add_(blue, alpha=0.114)[:, None]
 
@@ -156,8 +162,14 @@ class ColorJitter(Change):
         hue: float = 0.1,
         probability: float = 0.8,
     ) -> None:
-        if not 0.0 <= hue <= 0.5:
-            raise ValueError(f"hue={hue}, but it must lie between 0 and 0.5 turns.")
+        for name, value in (
+            ("brightness", brightness),
+            ("contrast", contrast),
+            ("saturation", saturation),
+        ):
+            check(value, name, at_least=0)
+        check(hue, "hue", at_least=0, at_most=0.5)
+        check_part(probability, "probability")
         self.brightness = brightness
         self.contrast = contrast
         self.saturation = saturation
@@ -197,6 +209,7 @@ class Grayscale(Change):
     """
 
     def __init__(self, probability: float = 0.2) -> None:
+        check_part(probability, "probability")
         self.probability = probability
 
     def __call__(self, images: Tensor, draws: Draws) -> Tensor:
@@ -222,6 +235,8 @@ class Solarize(Change):
     """
 
     def __init__(self, threshold: float = 0.5, probability: float = 0.2) -> None:
+        check_part(threshold, "threshold")
+        check_part(probability, "probability")
         self.threshold = threshold
         self.probability = probability
 

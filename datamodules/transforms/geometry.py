@@ -9,11 +9,13 @@ import torch.nn.functional as F
 from torch import Tensor
 from torchvision.transforms.v2 import functional as TF
 
+from .ranges import check, check_pair, check_part
 from .seeding import Draws, on_cpu
 
 Images = Tensor | Sequence[Tensor]
 
 _ATTEMPTS = 10
+THIN = 16  # a longer edge of more than this many shorter ones
 LARGEST_IN_BATCHES = 64  # on a CPU larger images are cropped faster one by one
 
 
@@ -66,14 +68,9 @@ class RandomCrop(Framing):
         ratio: tuple[float, float] = (3 / 4, 4 / 3),
         flip: float = 0.5,
     ) -> None:
-        if not 0.0 < scale[0] <= scale[1] <= 1.0:
-            raise ValueError(
-                f"scale={scale}, but it must be (low, high) with 0 < low <= high <= 1."
-            )
-        if not 0.0 < ratio[0] <= ratio[1]:
-            raise ValueError(f"ratio={ratio}, but it must be (low, high) with 0 < low <= high.")
-        self.scale = (float(scale[0]), float(scale[1]))
-        self.ratio = (float(ratio[0]), float(ratio[1]))
+        self.scale = check_pair(scale, "scale", above=0, at_most=1)
+        self.ratio = check_pair(ratio, "ratio", above=0)
+        check_part(flip, "flip")
         self.flip = flip
 
     def boxes(self, height: Tensor, width: Tensor, draws: Draws) -> Tensor:
@@ -118,8 +115,11 @@ class RandomCrop(Framing):
         ):
             # crops larger than the view are sampled `finer` times as finely and averaged
             tall, wide = images.shape[2:]
-            largest = math.sqrt(self.scale[1] * tall * wide * max(self.ratio[1], 1 / self.ratio[0]))
-            finer = max(1, round(min(largest, max(tall, wide)) / size))
+            longest = max(self.ratio[1], 1 / self.ratio[0])
+            largest = min(math.sqrt(self.scale[1] * tall * wide * longest), max(tall, wide))
+            if max(tall, wide) > THIN * min(tall, wide):
+                largest = min(largest, min(tall, wide) * longest)
+            finer = max(1, round(largest / size))
             view = resample(to_unit(images), boxes, mirrored, size * finer)
             return view if finer == 1 else F.avg_pool2d(view, finer)
         crops = [
@@ -185,11 +185,13 @@ class SmallMotion(Framing):
         shear: float = 10.0,
         flip: float = 0.0,
     ) -> None:
-        if not 0.0 < scale[0] <= scale[1]:
-            raise ValueError(f"scale={scale}, but it must be (low, high) with 0 < low <= high.")
+        check(degrees, "degrees", at_least=0, at_most=180)
+        check(shift, "shift", at_least=0, at_most=1)
+        check(shear, "shear", at_least=0, below=90)
+        check_part(flip, "flip")
         self.degrees = degrees
         self.shift = shift
-        self.scale = (float(scale[0]), float(scale[1]))
+        self.scale = check_pair(scale, "scale", above=0)
         self.shear = shear
         self.flip = flip
 
@@ -241,9 +243,15 @@ def frame_whole(images: Images, size: int) -> Tensor:
 
 
 def fit(images: Tensor, size: int) -> Tensor:
-    """Resize the shorter edge of uint8 images `[..., H, W]` to `size`, keep the middle square."""
+    """Resize the shorter edge of uint8 images `[..., H, W]` to `size`, keep the middle square.
+
+    Of thin images all but a middle part is cut off first, so that they take no more memory.
+    """
     height, width = images.shape[-2:]
     short = min(height, width)
+    if max(height, width) > THIN * short:
+        height, width = min(height, THIN * short), min(width, THIN * short)
+        images = TF.center_crop(images, [height, width])
     new = [max(size, round(height * size / short)), max(size, round(width * size / short))]
     resized = TF.resize(images, new, antialias=True) if new != [height, width] else images
     return TF.center_crop(resized, [size, size])

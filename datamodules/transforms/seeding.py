@@ -85,7 +85,9 @@ class Draws:
 
     def normals(self, count: int) -> Tensor:
         """Standard normal numbers, `[N, count]` float32."""
-        return torch.special.ndtri(self.uniforms(count) + 0.5 * _UNIT)
+        # half a step above the largest uniform rounds to 1, whose quantile is infinite
+        middles = (self.uniforms(count) + 0.5 * _UNIT).clamp_(max=1.0 - _UNIT)
+        return torch.special.ndtri(middles)
 
     def chance(self, probability: float) -> Tensor:
         """True with the given probability, `[N]` bool."""

@@ -3,6 +3,7 @@
 from torch import Tensor
 
 from .color import Change, ColorJitter, Grayscale, Solarize
+from .ranges import check, check_pair, check_part
 from .seeding import Draws
 from .texture import GaussianBlur
 
@@ -40,6 +41,12 @@ class SimCLRChanges(Change):
         blur_sigma: tuple[float, float] = (0.1, 2.0),
         solarize: float = 0.0,
     ) -> None:
+        check(strength, "strength", at_least=0, at_most=2.5)  # the hue turns by 0.2 of it
+        check_part(jitter_probability, "jitter_probability")
+        check_part(grayscale, "grayscale")
+        check_part(blur, "blur")
+        check_pair(blur_sigma, "blur_sigma", above=0)
+        check_part(solarize, "solarize")
         # what has probability 0 is left out, and draws no random numbers
         self.changes: list[Change] = []
         if jitter_probability > 0 and strength > 0:

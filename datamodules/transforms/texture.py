@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .color import Change, apply_to, column
+from .ranges import check, check_pair, check_part
 from .seeding import Draws, on_cpu
 
 
@@ -33,9 +34,8 @@ class GaussianBlur(Change):
     """
 
     def __init__(self, sigma: tuple[float, float] = (0.1, 2.0), probability: float = 0.5) -> None:
-        if not 0.0 < sigma[0] <= sigma[1]:
-            raise ValueError(f"sigma={sigma}, but it must be (low, high) with 0 < low <= high.")
-        self.sigma = (float(sigma[0]), float(sigma[1]))
+        self.sigma = check_pair(sigma, "sigma", above=0)
+        check_part(probability, "probability")
         self.probability = probability
 
     def __call__(self, images: Tensor, draws: Draws) -> Tensor:
@@ -100,6 +100,8 @@ class Noise(Change):
     """
 
     def __init__(self, strength: float = 0.1, probability: float = 1.0) -> None:
+        check(strength, "strength", at_least=0)
+        check_part(probability, "probability")
         self.strength = strength
         self.probability = probability
 

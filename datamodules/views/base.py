@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ..transforms.color import Change
 from ..transforms.geometry import Framing, Images, frame_whole
+from ..transforms.ranges import check, check_normalization, check_size
 from ..transforms.seeding import Draws, on_cpu
 
 _CHUNK = 1 << 19  # numbers in a part of a batch that stays in a CPU's cache
@@ -43,6 +44,8 @@ class Views(ABC):
         mean: Sequence[float] | None = None,
         std: Sequence[float] | None = None,
     ) -> None:
+        check_size(size, "size", optional=True)
+        check_normalization(mean, std)
         self.size = size
         self.mean = mean
         self.std = std
@@ -64,6 +67,7 @@ class Views(ABC):
         bound.size = self.size or size
         bound.mean = mean if self.mean is None else self.mean
         bound.std = std if self.std is None else self.std
+        check_normalization(bound.mean, bound.std)
         bound._constants = {}
         return bound
 
@@ -152,11 +156,13 @@ class Recipe:
 
 def check_num_views(num_views: int) -> int:
     """Refuse fewer than two views."""
-    if num_views < 2:
-        raise ValueError(
-            f"num_views={num_views}, but contrastive learning compares views of the same image: "
-            "set num_views to 2 or more."
-        )
+    check(
+        num_views,
+        "num_views",
+        at_least=2,
+        whole=True,
+        why="contrastive learning compares views of the same image",
+    )
     return num_views
 
 

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ..transforms.color_space import CENTER, HALF_RANGE, ColorSpace, from_rgb, to_rgb
 from ..transforms.geometry import Images, RandomCrop, frame_whole
+from ..transforms.ranges import check_choice
 from ..transforms.seeding import Draws
 from ..transforms.simclr import SimCLRChanges
 from .base import Recipe, Views, cache_chunks, check_num_views
@@ -50,8 +51,8 @@ class ColorSpaceViews(Views):
         grayscale: float = 0.0,
         crop: Literal["shared", "own"] = "shared",
     ) -> None:
-        if space not in CENTER:
-            raise ValueError(f"space={space!r}, but it must be 'lab' or 'ycbcr'.")
+        check_choice(space, "space", list(CENTER))
+        check_choice(crop, "crop", ["shared", "own"])
         check_num_views(len(channels))
         for view in channels:
             if not view or not set(view) <= {0, 1, 2}:

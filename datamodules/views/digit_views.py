@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from ..transforms.color import Change, ColorJitter
 from ..transforms.geometry import SmallMotion
+from ..transforms.ranges import check, check_pair, check_part
 from ..transforms.texture import GaussianBlur, Noise
 from .base import Recipe, RecipeViews, check_num_views
 
@@ -50,6 +51,10 @@ class DigitViews(RecipeViews):
         mean: Sequence[float] | None = None,
         std: Sequence[float] | None = None,
     ) -> None:
+        check(contrast, "contrast", at_least=0)
+        check_part(blur, "blur")
+        check_pair(blur_sigma, "blur_sigma", above=0)
+        check(noise, "noise", at_least=0)
         changes: list[Change] = []
         if contrast > 0:
             changes.append(ColorJitter(contrast, contrast, 0.0, 0.0, 1.0))

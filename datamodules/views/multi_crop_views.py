@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from ..transforms.color import Change
 from ..transforms.geometry import Framing, RandomCrop
+from ..transforms.ranges import check, check_size
 from ..transforms.simclr import SimCLRChanges
 from .base import Recipe, RecipeViews, check_num_views
 
@@ -46,7 +47,10 @@ class MultiCropViews(RecipeViews):
         mean: Sequence[float] | None = None,
         std: Sequence[float] | None = None,
     ) -> None:
+        check(num_global, "num_global", at_least=0, whole=True)
+        check(num_local, "num_local", at_least=0, whole=True)
         check_num_views(num_global + num_local)
+        check_size(local_size, "local_size", optional=True)
         changes = [SimCLRChanges()] if changes is None else changes
         large = Recipe(global_crop or RandomCrop((0.3, 1.0)), changes)
         small = Recipe(local_crop or RandomCrop((0.05, 0.3)), changes)
@@ -59,4 +63,4 @@ class MultiCropViews(RecipeViews):
         size = super().view_size(view)
         if view < self.num_global:
             return size
-        return self.local_size or size // 2
+        return self.local_size or max(2, size // 2)

@@ -21,7 +21,8 @@ class TransformViews(Views):
     Args:
         transform: Maps a uint8 image tensor `[C, H, W]` to a view, or to a list of views. A view
             may be a float tensor, which is left as it is, or a uint8 tensor or PIL image, which is
-            scaled and normalized.
+            scaled and normalized; instead of tensors `[C, H, W]` also arrays `[H, W, C]`.
+            Transforms of albumentations are called as that library wants it.
         num_views: How often to call it; null when it returns all views of an image at once,
             and then they are counted on the first image.
         as_pil: Pass a PIL image rather than a tensor.
@@ -70,12 +71,20 @@ class TransformViews(Views):
         return False
 
     def _views_of(self, image: Tensor) -> list[Tensor]:
-        argument: Any = image
-        if self.as_pil:
-            argument = to_pil_image(image)
-        if self._repeat is None:
-            return list(self.transform(argument))
-        return [self.transform(argument) for _ in range(self._repeat)]
+        argument: Any = to_pil_image(image) if self.as_pil else image
+        if _is_albumentations(self.transform):
+            array = np.ascontiguousarray(image.permute(1, 2, 0).numpy())
+            transform: Any = self.transform
+            return [transform(image=array)["image"] for _ in range(self._repeat or 1)]
+        if self._repeat is not None:
+            return [self.transform(argument) for _ in range(self._repeat)]
+        views = self.transform(argument)
+        if not isinstance(views, list | tuple):
+            raise ValueError(
+                f"num_views is null, so the transform must return a list of views, got a "
+                f"{type(views).__name__}. Set num_views to how often it is to be called."
+            )
+        return list(views)
 
     def __call__(self, images: Images, seeds: Tensor) -> list[Tensor]:
         """Make the views, each image under a random state of its own."""
@@ -86,12 +95,41 @@ class TransformViews(Views):
                 torch.default_generator.manual_seed(seed)
                 random.seed(seed)
                 np.random.seed(seed)
+                if _is_albumentations(self.transform) and hasattr(
+                    self.transform, "set_random_seed"
+                ):
+                    self.transform.set_random_seed(seed)  # it has a random state of its own
                 made.append(self._views_of(image))
         return [self._finish(views) for views in zip(*made, strict=True)]
 
     def _finish(self, views: Sequence[Any]) -> Tensor:
-        batch = torch.stack([pil_to_tensor(v) if isinstance(v, Image) else v for v in views])
+        tensors = [_as_tensor(view) for view in views]
+        if len({tensor.shape for tensor in tensors}) > 1:
+            shapes = sorted({tuple(tensor.shape) for tensor in tensors})
+            raise ValueError(
+                f"The transform gives views of different shapes, {shapes[:3]}. Let it end with a "
+                "crop or resize to one size."
+            )
+        batch = torch.stack(tensors)
         return self.normalize(to_unit(batch)) if batch.dtype == torch.uint8 else batch
+
+
+def _is_albumentations(transform: Any) -> bool:
+    return type(transform).__module__.split(".")[0] == "albumentations"
+
+
+def _as_tensor(view: Any) -> Tensor:
+    if isinstance(view, Image):
+        return pil_to_tensor(view)
+    if isinstance(view, np.ndarray):
+        view = view[..., None] if view.ndim == 2 else view
+        return torch.from_numpy(np.ascontiguousarray(view.transpose(2, 0, 1)))
+    if not isinstance(view, Tensor):
+        raise ValueError(
+            f"The transform gives a {type(view).__name__}, but a view is a tensor [C, H, W], an "
+            "array [H, W, C] or a PIL image."
+        )
+    return view
 
 
 @contextmanager

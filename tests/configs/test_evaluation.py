@@ -126,7 +126,10 @@ def test_a_mistake_ends_with_its_cure(pretrained, capsys):
     given = f"--model.init_args.backbone={pretrained['export']}"
     for wrong, expected in (
         (["--model.init_args.backbone=none.ckpt"], "no checkpoint or exported folder 'none.ckpt'"),
-        ([given, "--data.init_args.label_fraction=10"], "label_fraction=10.0, but it must lie in"),
+        (
+            [given, "--data.init_args.label_fraction=10"],
+            "label_fraction must be a finite number above 0 and at most 1",
+        ),
         ([given, "--model.init_args.layer=layer9"], "no layer 'layer9'; use representation"),
         ([], "backbone"),
     ):

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import pytorch_lightning as pl
 import torch
@@ -139,11 +140,14 @@ def test_eight_bit_results_of_a_transform_are_normalized(toy):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"batch_size": 1}, "batch_size=1.*set batch_size to 2 or more"),
-        ({"eval_batch_size": 0}, "eval_batch_size=0"),
-        ({"labels_per_class": 0}, "labels_per_class=0"),
-        ({"val_fraction": 1.0}, "val_fraction=1.0"),
-        ({"augment_on": "moon"}, "augment_on='moon'"),
+        (
+            {"batch_size": 1},
+            "batch_size must be .* at least 2, got 1; a contrastive batch",
+        ),
+        ({"eval_batch_size": 0}, "eval_batch_size must be .* at least 1, got 0"),
+        ({"labels_per_class": 0}, "labels_per_class must be .* at least 1, or null, got 0"),
+        ({"val_fraction": 1.0}, "val_fraction must be .* at least 0 and below 1, got 1.0"),
+        ({"augment_on": "moon"}, "augment_on must be .*, got 'moon'"),
         (
             {"augment_on": "device", "views": TransformViews(lambda image: image)},
             "TransformViews works on one image at a time",
@@ -162,14 +166,57 @@ def test_batch_larger_than_the_data_set(toy):
 
 @pytest.mark.parametrize("count", [1, 0])
 def test_fewer_than_two_views(count):
-    with pytest.raises(ValueError, match=f"num_views={count}.*set num_views to 2 or more"):
+    with pytest.raises(ValueError, match=f"num_views must be .* at least 2, got {count}"):
         SimCLRViews(num_views=count)
-    with pytest.raises(ValueError, match=f"num_views={count}"):
+    with pytest.raises(ValueError, match=f"num_views must be .*, got {count}"):
         TransformViews(lambda image: image, num_views=count)
 
 
 def test_transform_that_returns_its_views_is_counted():
     views = TransformViews(lambda image: [image / 255] * 4, num_views=None)
     assert views.num_views == 4
-    with pytest.raises(ValueError, match="num_views=1"):
+    with pytest.raises(ValueError, match=r"num_views must be .*, got 1"):
         _ = TransformViews(lambda image: [image], num_views=None).num_views
+
+
+def test_transforms_of_albumentations():
+    albumentations = pytest.importorskip("albumentations")
+    transform = albumentations.Compose(
+        [albumentations.RandomCrop(8, 8), albumentations.HorizontalFlip()]
+    )
+    check_views_of_arrays(transform)
+
+
+def check_views_of_arrays(transform):
+    views = TransformViews(transform).bind(size=8, mean=(0.5,) * 3, std=(0.5,) * 3)
+    images = torch.randint(0, 256, (4, 3, 12, 10), dtype=torch.uint8)
+    seeds = torch.arange(4)
+    first, again = views(images, seeds), views(images, seeds)
+    assert [view.shape for view in first] == [(4, 3, 8, 8)] * 2
+    assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
+    assert not torch.equal(first[0], views(images, seeds + 4)[0])
+    assert not torch.equal(first[0], first[1])
+    alone = views(images[2:3], seeds[2:3])
+    assert torch.equal(alone[0], first[0][2:3])  # whatever the batch
+
+
+def test_views_that_are_arrays():
+    def crop(image):
+        top = np.random.randint(5)
+        return image.permute(1, 2, 0).numpy()[top : top + 8, :8]
+
+    check_views_of_arrays(crop)
+
+
+@pytest.mark.parametrize(
+    ("transform", "num_views", "message"),
+    [
+        (lambda image: image, None, "must return a list of views, got a Tensor"),
+        (lambda image: {"image": image}, 2, "gives a dict, but a view is"),
+        (lambda image: image[:, : 2 + np.random.randint(9)], 2, "views of different shapes"),
+    ],
+)
+def test_what_is_no_view_is_refused(transform, num_views, message):
+    views = TransformViews(transform, num_views)
+    with pytest.raises(ValueError, match=message):
+        views(torch.zeros(8, 3, 12, 12, dtype=torch.uint8), torch.arange(8))

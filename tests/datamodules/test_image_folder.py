@@ -171,5 +171,53 @@ def test_nothing_readable(tmp_path):
 
 def test_wrong_on_error(tmp_path, write_images):
     write_images(tmp_path, 4)
-    with pytest.raises(ValueError, match="on_error='ignore'"):
+    with pytest.raises(ValueError, match="on_error must be 'raise' or 'skip', got 'ignore'"):
         ImageFolderDataModule(str(tmp_path), on_error="ignore", **SMALL).setup("fit")
+
+
+def predicted(datamodule):
+    return torch.cat([batch.index for batch in datamodule.predict_dataloader()]).tolist()
+
+
+def test_all_images_of_a_folder_are_predicted_and_the_split_is_said(tmp_path, write_images, capsys):
+    write_images(tmp_path / "cat", 20)
+    write_images(tmp_path / "dog", 10)
+    data = ImageFolderDataModule(str(tmp_path), **SMALL)
+    assert predicted(data) == list(range(30))
+    assert "predicting on 30 images (all splits)" in capsys.readouterr().out
+    source = data.predict_dataloader().dataset.source
+    assert source.name(0) == str(tmp_path / "cat" / "000.png")
+    held_out = ImageFolderDataModule(str(tmp_path), predict_split="val", **SMALL)
+    assert len(predicted(held_out)) == 3
+    assert "predicting on 3 images (split val)" in capsys.readouterr().out
+
+
+def test_a_split_is_predicted_by_name(tmp_path, write_images):
+    for number, split in enumerate(("train", "val", "test")):
+        write_images(tmp_path / split / "cat", 2 + number, (12 + number, 10))
+    lengths = {
+        split: len(predicted(ImageFolderDataModule(str(tmp_path), predict_split=split, **SMALL)))
+        for split in (None, "train", "val", "test", "all")
+    }
+    assert lengths == {None: 4, "train": 2, "val": 3, "test": 4, "all": 9}
+    data = ImageFolderDataModule(str(tmp_path), predict_split="all", **SMALL)
+    assert predicted(data) == list(range(9))
+    source = data.predict_dataloader().dataset.source
+    assert source.name(8) == str(tmp_path / "test" / "cat" / "003.png")
+    expected = [image for part in data.splits.parts() for image in part.read(range(len(part)))]
+    read = source.read(range(9))
+    assert all(torch.equal(a, b) for a, b in zip(read, expected, strict=True))
+    with pytest.raises(ValueError, match="predict_split must be"):
+        ImageFolderDataModule(str(tmp_path), predict_split="dev")
+    write_images(tmp_path / "alone", 3)
+    alone = ImageFolderDataModule(str(tmp_path / "alone"), predict_split="test", **SMALL)
+    with pytest.raises(ValueError, match="predict_split is 'test', but the data have no test"):
+        alone.predict_dataloader()
+
+
+def test_skipped_images_of_joined_splits(tmp_path, write_images):
+    for split in ("train", "val"):
+        write_images(tmp_path / split / "cat", 3)
+    (tmp_path / "val" / "cat" / "001.png").write_bytes(b"")
+    data = ImageFolderDataModule(str(tmp_path), predict_split="all", on_error="skip", **SMALL)
+    assert predicted(data) == [0, 1, 2, 3, 5]

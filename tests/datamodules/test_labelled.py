@@ -86,7 +86,10 @@ def test_color_space_and_normalization_are_those_of_the_other_views(folder):
 
 
 def test_errors_name_the_value_and_how_to_fix_it(tmp_path):
-    with pytest.raises(ValueError, match=r"label_fraction=10, but it must lie in \(0, 1\]"):
+    with pytest.raises(
+        ValueError,
+        match=r"label_fraction must be .* above 0 and at most 1, or null, got 10; 1 % is 0.01",
+    ):
         LabelledDataModule(DigitsDataModule(), label_fraction=10)
     with pytest.raises(ValueError, match=r"label_fraction=0.1 and labels_per_class=5 both"):
         LabelledDataModule(DigitsDataModule(), label_fraction=0.1, labels_per_class=5)

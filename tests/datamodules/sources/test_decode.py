@@ -79,6 +79,98 @@ def test_camera_orientation(tmp_path, picture, orientation):
     assert torch.equal(read_image(tmp_path / "a.png"), as_tensor(picture))
 
 
+def odd_exif(orientation):
+    """An orientation and a resolution of -1/0, as some phones write."""
+    entries = struct.pack("<HHIHH", 0x0112, 3, 1, orientation, 0)
+    entries += struct.pack("<HHII", 0x011A, 10, 1, 38)
+    head = b"Exif\0\0II*\0" + struct.pack("<IH", 8, 2)
+    return head + entries + struct.pack("<Iii", 0, -1, 0)
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_odd_values_in_the_exif_block_turn_nothing_more(tmp_path, picture, orientation):
+    picture.save(tmp_path / "a.png", exif=odd_exif(orientation))
+    turned = picture.rotate(-90, expand=True) if orientation == 6 else picture
+    assert torch.equal(read_image(tmp_path / "a.png"), as_tensor(turned))
+
+
+@pytest.mark.parametrize("length", [3, 9, 20])
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data:UserWarning")
+def test_a_broken_exif_block_is_no_broken_image(tmp_path, picture, length):
+    picture.save(tmp_path / "a.png", exif=odd_exif(6)[: 6 + length])
+    assert torch.equal(read_image(tmp_path / "a.png"), as_tensor(picture))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "top"),
+    [
+        (np.uint16, 255), (np.uint16, 1023), (np.uint16, 4095), (np.uint16, 16383),
+        (np.uint16, 65535), (np.int32, 4095), (np.int32, 1_000_000), (np.float32, 1.0),
+        (np.float32, 255.0), (np.float32, 4095.0),
+    ],
+)  # fmt: skip
+def test_gray_of_any_depth_keeps_its_contrast(tmp_path, dtype, top):
+    ramp = np.linspace(0, top, 256).astype(dtype)[None].repeat(4, 0)
+    path = tmp_path / ("a.png" if dtype is np.uint16 else "a.tif")
+    Image.fromarray(ramp).save(path)
+    levels = read_image(path, channels=1)[0, 0]
+    assert torch.allclose(levels.float(), torch.arange(256.0), atol=1)
+
+
+def deep_png(values):
+    """A PNG of 16 bits per color, which Pillow cannot write."""
+
+    def chunk(kind, data):
+        body = kind + data
+        return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
+
+    height, width, _ = values.shape
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0))
+    body = chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + head + body
+
+
+@pytest.mark.parametrize("top", [255, 4095, 16383])
+def test_colors_of_few_bits_in_16_keep_their_contrast(tmp_path, top):
+    ramp = np.linspace(0, top, 256)
+    values = np.stack([ramp, ramp[::-1], ramp / 2], axis=1)[None].repeat(3, 0)
+    (tmp_path / "a.png").write_bytes(deep_png(values))
+    expected = torch.from_numpy(values[0] / top * 255).float()
+    assert torch.allclose(read_image(tmp_path / "a.png")[:, 0].T.float(), expected, atol=1)
+
+
+def test_colors_of_16_bits_keep_the_upper_byte(tmp_path):
+    values = np.arange(96).reshape(4, 8, 3) * 682
+    (tmp_path / "a.png").write_bytes(deep_png(values))
+    expected = torch.from_numpy((values // 256).astype(np.uint8)).permute(2, 0, 1)
+    assert torch.equal(read_image(tmp_path / "a.png"), expected)
+
+
+def test_values_below_zero_and_nan(tmp_path):
+    values = np.array([[-1000.0, 0.0, 3000.0, np.nan, np.inf]], dtype=np.float32)
+    Image.fromarray(values).save(tmp_path / "a.tif")
+    assert read_image(tmp_path / "a.tif", channels=1).flatten().tolist() == [0, 64, 255, 0, 255]
+    Image.fromarray(np.full((2, 2), np.nan, dtype=np.float32)).save(tmp_path / "b.tif")
+    with pytest.raises(UnreadableImageError, match=r"b\.tif: it holds no finite value"):
+        read_image(tmp_path / "b.tif")
+
+
+def test_big_endian_16_bits(tmp_path):
+    values = np.array([[0, 257, 65535]], dtype=">u2")
+    Image.frombytes("I;16B", (3, 1), values.tobytes()).save(tmp_path / "a.tif")
+    assert read_image(tmp_path / "a.tif", channels=1).flatten().tolist() == [0, 1, 255]
+
+
+@pytest.mark.parametrize("channels", [0, 2, 4])
+def test_other_numbers_of_channels_are_refused(tmp_path, picture, channels):
+    picture.save(tmp_path / "a.png")
+    with pytest.raises(ValueError, match=f"channels must be 1 or 3, got {channels}"):
+        read_image(tmp_path / "a.png", channels)
+    with pytest.raises(ValueError, match=f"channels must be 1 or 3, got {channels}"):
+        FileSource([tmp_path / "a.png"], channels=channels)
+
+
 def test_one_pixel(tmp_path):
     Image.new("RGB", (1, 1), (1, 2, 3)).save(tmp_path / "a.png")
     assert read_image(tmp_path / "a.png").flatten().tolist() == [1, 2, 3]

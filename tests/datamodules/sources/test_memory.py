@@ -45,5 +45,5 @@ def test_many_threads_give_the_same_as_one(files):
 
 
 def test_wrong_choice(files):
-    with pytest.raises(ValueError, match="in_memory='maybe'"):
+    with pytest.raises(ValueError, match="in_memory must be True, False or 'auto', got 'maybe'"):
         hold_files(FileSource(files), "maybe", size=6)

@@ -122,9 +122,12 @@ def test_jitter_draws_its_factors_from_the_stated_range():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: color.ColorJitter(hue=0.7), r"hue=0\.7"),
-        (lambda: texture.GaussianBlur((0.0, 1.0)), r"sigma=\(0\.0"),
-        (lambda: texture.GaussianBlur((2.0, 1.0)), r"sigma=\(2\.0"),
+        (lambda: color.ColorJitter(hue=0.7), r"hue must be .* at most 0\.5, got 0\.7"),
+        (
+            lambda: texture.GaussianBlur((0.0, 1.0)),
+            r"of sigma must be .* above 0, got 0\.0",
+        ),
+        (lambda: texture.GaussianBlur((2.0, 1.0)), r"sigma must be \(low, high\).*got \(2\.0"),
     ],
 )
 def test_wrong_arguments(make, message):

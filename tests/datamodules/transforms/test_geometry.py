@@ -93,7 +93,9 @@ def test_small_motion_without_motion_is_the_image():
 def test_small_motion_turns_by_its_angle(degrees, monkeypatch):
     images = torch.randint(0, 256, (2, 1, 16, 16), dtype=torch.uint8)
     monkeypatch.setattr(Draws, "uniform", lambda self, low=0.0, high=1.0: torch.full((2,), high))
-    turned = geometry.SmallMotion(degrees, 0, (1, 1), 0)(images, draws(2), 16)
+    motion = geometry.SmallMotion(abs(degrees), 0, (1, 1), 0)
+    motion.degrees = degrees
+    turned = motion(images, draws(2), 16)
     expected = TF.rotate(images / 255, degrees)
     other_way = TF.rotate(images / 255, -degrees)
     close = min((turned - expected).abs().max(), (turned - other_way).abs().max())
@@ -122,7 +124,7 @@ def test_frame_whole_keeps_the_middle():
 
 @pytest.mark.parametrize("scale", [(0.0, 1.0), (0.5, 0.2), (0.5, 1.5)])
 def test_wrong_scales(scale):
-    with pytest.raises(ValueError, match=r"scale=\("):
+    with pytest.raises(ValueError, match=r"scale must be .*, got"):
         geometry.RandomCrop(scale)
 
 
@@ -139,3 +141,39 @@ def test_wrong_ratio_and_motion():
         geometry.RandomCrop(ratio=(2.0, 1.0))
     with pytest.raises(ValueError, match="scale"):
         geometry.SmallMotion(scale=(0.0, 1.0))
+
+
+@pytest.mark.parametrize("shape", [(2, 60_000), (60_000, 2), (1, 40_000)])
+def test_thin_images_take_no_more_memory_than_others(monkeypatch, shape):
+    largest = 0
+    resize = TF.resize
+
+    def watch(image, size, **options):
+        nonlocal largest
+        largest = max(largest, size[0] * size[1])
+        return resize(image, size, **options)
+
+    monkeypatch.setattr(geometry.TF, "resize", watch)
+    image = torch.zeros(3, *shape, dtype=torch.uint8)
+    middle = [edge // 2 for edge in shape]
+    image[:, middle[0] - 1 : middle[0] + 1, middle[1] - 1 : middle[1] + 1] = 255
+    framed = geometry.frame_whole([image], 32)
+    assert framed.shape == (1, 3, 32, 32)
+    assert framed[:, :, 16, 16].min() > 0.9  # the middle
+    assert largest <= 17 * 32 * 32
+    crops = geometry.RandomCrop()([image] * 2, draws(2), 32)
+    assert crops.shape == (2, 3, 32, 32)
+
+
+def test_thin_images_of_one_size_are_cropped_in_bounds(monkeypatch):
+    finest = 0
+    resample = geometry.resample
+
+    def watch(images, boxes, mirrored, size):
+        nonlocal finest
+        finest = max(finest, size)
+        return resample(images, boxes, mirrored, size)
+
+    monkeypatch.setattr(geometry, "resample", watch)
+    geometry.RandomCrop()(torch.zeros(2, 3, 16, 20_000, dtype=torch.uint8), draws(2), 8)
+    assert finest <= 32

@@ -61,3 +61,12 @@ def test_normals_and_chances():
     assert draws.chance(0.3).float().mean().item() == pytest.approx(0.3, abs=0.06)
     assert not draws.chance(0.0).any()
     assert draws.chance(1.0).all()
+
+
+def test_normals_are_finite_for_the_largest_uniform(monkeypatch):
+    steps = torch.tensor([[0.0, 2.0**23, 2.0**24 - 2, 2.0**24 - 1]]) / 2**24
+    monkeypatch.setattr(Draws, "uniforms", lambda self, count: steps)
+    normals = Draws(torch.arange(1)).normals(4)
+    assert normals.isfinite().all()
+    assert (normals.diff() >= 0).all()
+    assert normals[0, 3] == pytest.approx(5.29, abs=0.01)

@@ -86,8 +86,8 @@ def test_pictures_of_the_views(images):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"space": "hsv"}, "space='hsv'"),
-        ({"channels": [[0]]}, "num_views=1"),
+        ({"space": "hsv"}, "space must be 'lab' or 'ycbcr', got 'hsv'"),
+        ({"channels": [[0]]}, "num_views must be .*, got 1"),
         ({"channels": [[0], [3]]}, "some of 0, 1 and 2"),
         ({"channels": [[0], []]}, "some of 0, 1 and 2"),
     ],
