@@ -2,6 +2,7 @@
 
 from metaug.lightning_modules.evaluation.features import Features, extract
 
+from .checkpoint import Checkpoint
 from .collapse_monitor import CollapseMonitor
 from .compile_backbone import CompileBackbone
 from .export import Export, export_backbone
@@ -23,6 +24,7 @@ from .views_grid import ViewsGrid
 from .write_features import WriteFeatures, save_features
 
 __all__ = [
+    "Checkpoint",
     "CollapseMonitor",
     "CompileBackbone",
     "Export",

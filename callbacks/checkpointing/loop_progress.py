@@ -1,0 +1,51 @@
+"""Where a run that stopped inside an epoch goes on: Lightning's counters, set to a whole batch."""
+
+from typing import Any
+
+
+def rewind(fit_loop: dict[str, Any], *, validating: bool) -> None:
+    """Let a resumed run do again what was in progress, and nothing twice.
+
+    Lightning takes a validation that was stopped between two batches for done, and shifts the
+    logged steps by one after a training batch that failed.
+
+    Args:
+        fit_loop: The fit loop's state in a checkpoint; changed in place.
+        validating: Whether the run stopped in a validation; it starts anew.
+    """
+    validation = fit_loop["epoch_loop.val_loop.batch_progress"]
+    if validating:
+        done = validation["total"]["completed"] - validation["current"]["completed"]
+        validation["total"] = _in_progress(done)  # so Lightning knows that it is not done
+        validation["current"] = dict.fromkeys(validation["current"], 0)
+        validation["is_last_batch"] = False
+        return
+    epoch = fit_loop["epoch_progress"]["current"]
+    training = fit_loop["epoch_loop.batch_progress"]
+    between_epochs = epoch["ready"] == epoch["processed"]
+    batch_is_over = training["current"]["processed"] > training["current"]["completed"]
+    if between_epochs or batch_is_over:
+        return  # Lightning's own checkpoints are written here
+    for counts in ("total", "current"):
+        training[counts] = _in_progress(training[counts]["completed"])
+    fit_loop["epoch_loop.state_dict"]["_batches_that_stepped"] -= 1  # a restart adds it
+
+
+def settle(fit_loop: dict[str, Any]) -> None:
+    """Take batches that were begun twice, before and after an earlier stop, out of the totals.
+
+    Lightning leaves them there, and takes the next checkpoint for one of another moment.
+
+    Args:
+        fit_loop: The fit loop's state in a checkpoint; changed in place.
+    """
+    for loop in ("epoch_loop", "epoch_loop.val_loop"):
+        progress = fit_loop[f"{loop}.batch_progress"]
+        total, current = progress["total"], progress["current"]
+        before = total["completed"] - current["completed"]
+        progress["total"] = {name: before + current[name] for name in total}
+
+
+def _in_progress(completed: int) -> dict[str, int]:
+    begun, done = completed + 1, completed
+    return {"ready": begun, "completed": done, "started": begun, "processed": done}
