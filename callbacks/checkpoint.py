@@ -125,7 +125,9 @@ class Checkpoint(ModelCheckpoint):
                 reason = f"{error}; "
         elif not together:
             reason = "nothing is written, for the other processes are elsewhere; "
-        if trainer.is_global_zero or not (together or is_lost_connection(exception)):
+        if is_lost_connection(exception):
+            return  # the process that ended has said more
+        if trainer.is_global_zero or not together:
             path = self._newest(trainer)
             go_on = (
                 f"--ckpt_path last goes on from {path}" if path else "no checkpoint is there yet"
@@ -134,6 +136,10 @@ class Checkpoint(ModelCheckpoint):
 
     def _save_now(self, trainer: pl.Trainer) -> None:
         self._stopping = True
+        batches = trainer.fit_loop.epoch_loop.batch_progress.current
+        if trainer.training and batches.processed > batches.completed:
+            # a callback failed after the step, which counts: its values would not be logged again
+            trainer._logger_connector.update_train_step_metrics()
         candidates = self._monitor_candidates(trainer)
         if self.save_last is not True:
             self._save_checkpoint(trainer, self.format_checkpoint_name(candidates))

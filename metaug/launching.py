@@ -34,7 +34,7 @@ def heed_several_processes(trainer: Trainer) -> None:
         if trainer.world_size > 1 and waits and getattr(callback, "save_on_exception", False):
             callback.save_on_exception = False  # type: ignore[attr-defined]
             warnings.warn(
-                "ModelCheckpoint(save_on_exception=True) waits for ever on several processes and is "
-                "switched off; metaug.callbacks.Checkpoint, with the same arguments, does not",
+                "ModelCheckpoint(save_on_exception=True) waits for ever on several processes "
+                "and is switched off; metaug.callbacks.Checkpoint takes its place, same arguments",
                 stacklevel=2,
             )

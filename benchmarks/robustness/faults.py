@@ -11,6 +11,8 @@ from typing import Any
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback
 
+from benchmarks.robustness.runs import PIDS
+
 KINDS = ("error", "SIGTERM", "SIGTERM to all", "SIGINT", "SIGINT to all", "SIGKILL")
 PLACES = (
     "on_train_batch_start",
@@ -24,7 +26,6 @@ PLACES = (
     "file",
 )
 """Hooks of a callback, and `file`: a checkpoint is written, but not yet in its place."""
-PIDS = "pids"
 
 
 class Failure(RuntimeError):

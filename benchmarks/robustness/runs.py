@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PIDS = "pids"
+"""A folder of notes: each process writes its number there, and a fault when it happens."""
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,7 @@ def check_batch_sizes(size: int) -> None:
     sizes = [row[0] for row in tell_all([size])]
     if len(set(sizes)) > 1:
         raise ValueError(
-            f"the processes' batches have {' and '.join(map(str, sizes))} images, but a contrastive "
-            "batch needs as many from each; use drop_last=True in the loader, or a sampler that "
-            "shares the images out evenly"
+            f"the processes' batches have {' and '.join(map(str, sizes))} images, but a "
+            "contrastive batch needs as many from each; use drop_last=True in the loader, or "
+            "a sampler that shares the images out evenly"
         )

@@ -18,7 +18,7 @@ def rank() -> int:
 
 
 def gather_to_first(value: Any) -> list[Any]:
-    """What every process has, in the order of their ranks, on process 0; this one's alone elsewhere.
+    """What every process has, in the order of their ranks; only on process 0, elsewhere its own.
 
     Args:
         value: Anything that can be pickled; every process must come here.
