@@ -220,9 +220,6 @@ class MetAug(RebuildableLightningModule):
         self._saved_random_state = states[rank] if rank < len(states) else None
         pending = checkpoint.get("metaug_pending_batches", [checkpoint.get("metaug_pending", [])])
         self.accumulation.restore(pending[rank] if rank < len(pending) else [])
-        if self._trainer is not None:
-            # Lightning does so after it has loaded float64 weights into float32
-            self.trainer.precision_plugin.convert_module(self)
 
     # The step
 

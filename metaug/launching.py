@@ -31,7 +31,11 @@ def heed_several_processes(trainer: Trainer) -> None:
     """
     for callback in trainer.checkpoint_callbacks:
         waits = isinstance(callback, ModelCheckpoint) and not isinstance(callback, Checkpoint)
-        if trainer.world_size > 1 and waits and getattr(callback, "save_on_exception", False):
+        if (
+            trainer.num_devices * trainer.num_nodes > 1
+            and waits
+            and getattr(callback, "save_on_exception", False)
+        ):
             callback.save_on_exception = False  # type: ignore[attr-defined]
             warnings.warn(
                 "ModelCheckpoint(save_on_exception=True) waits for ever on several processes "

@@ -1,5 +1,6 @@
 """Runs of the command `metaug` in forked processes, which start in no time."""
 
+import gc
 import importlib
 import os
 import shutil
@@ -79,6 +80,8 @@ def preload(folder: Path) -> None:
             importlib.import_module(name)
         except Exception:
             continue
+    gc.collect()
+    gc.freeze()  # else the first collection of each process copies all pages
 
 
 def _free_port() -> int:

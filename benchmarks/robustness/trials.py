@@ -93,6 +93,6 @@ class Trials:
         return Row(fault, stopped.codes, stopped.seconds, begun_anew, differences)
 
     def _run(self, folder: Path, *arguments: str) -> Outcome:
-        batch = f"--data.init_args.batch_size={256 // self.processes}"
+        batch = f"--data.init_args.batch_size={64 // self.processes}"
         options = ["--config", str(CONFIG), batch, *arguments]
         return run(folder, options, processes=self.processes, limit=LIMIT)
