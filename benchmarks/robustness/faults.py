@@ -66,7 +66,7 @@ def draw(generator: random.Random, processes: int) -> Fault:
     """
     place = generator.choice(PLACES)
     visits = {"on_train_epoch_end": 3, "on_validation_epoch_end": 3, "file": 6}
-    visits |= {"on_save_checkpoint": 6, "on_validation_batch_start": 6}
+    visits |= {"on_save_checkpoint": 6, "on_validation_batch_start": 18}
     count = generator.randint(1, visits.get(place, visits.get(place.replace("end", "start"), 15)))
     kind = generator.choice([k for k in KINDS if processes > 1 or not k.endswith("all")])
     delay = 0.0 if kind == "error" else generator.choice([0.0, generator.uniform(0, 0.1)])
