@@ -14,7 +14,7 @@ from pytorch_lightning.trainer.states import TrainerFn
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from .checkpointing.atomic_io import AtomicCheckpointIO
-from .checkpointing.loop_progress import rewind, settle
+from .checkpointing.loop_progress import at_batch_end, rewind, settle, validate_first
 from .checkpointing.stop_requests import StopRequests
 
 
@@ -38,7 +38,7 @@ class Checkpoint(ModelCheckpoint):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._first_step: int | None = None
+        self._kept: tuple[int, int] | None = None  # when there was nothing new to keep
         self._stopping = False
         self._states_before_validation: dict[str, Any] = {}
 
@@ -50,7 +50,7 @@ class Checkpoint(ModelCheckpoint):
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Write whole files, and heed signals."""
         super().setup(trainer, pl_module, stage)
-        self._first_step, self._stopping = None, False
+        self._kept, self._stopping = None, False
         if type(trainer.strategy.checkpoint_io) is TorchCheckpointIO:
             trainer.strategy.checkpoint_io = AtomicCheckpointIO()
         if stage == "fit":
@@ -59,7 +59,7 @@ class Checkpoint(ModelCheckpoint):
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Remember where the run starts: before its first step there is nothing to keep."""
         super().on_train_start(trainer, pl_module)
-        self._first_step = trainer.global_step
+        self._kept = self._moment(trainer)
 
     def on_train_batch_end(
         self,
@@ -99,6 +99,11 @@ class Checkpoint(ModelCheckpoint):
         """Say where the run goes on."""
         loop = checkpoint["loops"]["fit_loop"]
         settle(loop)
+        fit_loop = trainer.fit_loop
+        if trainer.training and at_batch_end(loop) and fit_loop._data_fetcher is not None:
+            if fit_loop.epoch_loop._should_check_val_fx(fit_loop._data_fetcher):
+                validate_first(loop)
+            return
         if not self._stopping:
             return
         rewind(loop, validating=trainer.validating)
@@ -112,11 +117,11 @@ class Checkpoint(ModelCheckpoint):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException
     ) -> None:
         """Keep what is whole; the exception that ends the run stays the one that is seen."""
-        at_work = self._first_step is not None and trainer.state.fn == TrainerFn.FITTING
+        at_work = self._kept is not None and trainer.state.fn == TrainerFn.FITTING
         if not (self.save_on_exception and at_work) or trainer.fast_dev_run:  # type: ignore[attr-defined]
             return
         together = trainer.world_size == 1 or isinstance(exception, SIGTERMException)
-        saved = trainer.global_step in (self._first_step, self._last_global_step_saved)
+        saved = self._kept == self._moment(trainer)
         reason = ""
         if together and not saved:
             try:
@@ -133,6 +138,15 @@ class Checkpoint(ModelCheckpoint):
                 f"--ckpt_path last goes on from {path}" if path else "no checkpoint is there yet"
             )
             print(f"metaug: {reason}{go_on}", file=sys.stderr, flush=True)
+
+    def _save_checkpoint(self, trainer: pl.Trainer, filepath: str) -> None:
+        super()._save_checkpoint(trainer, filepath)
+        self._kept = self._moment(trainer)
+
+    @staticmethod
+    def _moment(trainer: pl.Trainer) -> tuple[int, int]:
+        """Steps and batches that are done; with `accumulate` a step has several batches."""
+        return trainer.global_step, trainer.fit_loop.epoch_loop.batch_progress.total.processed
 
     def _save_now(self, trainer: pl.Trainer) -> None:
         self._stopping = True

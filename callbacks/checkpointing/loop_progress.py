@@ -4,7 +4,7 @@ from typing import Any
 
 
 def rewind(fit_loop: dict[str, Any], *, validating: bool) -> None:
-    """Let a resumed run do again what was in progress, and nothing twice.
+    """Let a resumed run do again what was in progress when it stopped, and nothing twice.
 
     Lightning takes a validation that was stopped between two batches for done, and shifts the
     logged steps by one after a training batch that failed.
@@ -13,22 +13,42 @@ def rewind(fit_loop: dict[str, Any], *, validating: bool) -> None:
         fit_loop: The fit loop's state in a checkpoint; changed in place.
         validating: Whether the run stopped in a validation; it starts anew.
     """
-    validation = fit_loop["epoch_loop.val_loop.batch_progress"]
-    if validating:
-        done = validation["total"]["completed"] - validation["current"]["completed"]
-        validation["total"] = _in_progress(done)  # so Lightning knows that it is not done
-        validation["current"] = dict.fromkeys(validation["current"], 0)
-        validation["is_last_batch"] = False
-        return
     epoch = fit_loop["epoch_progress"]["current"]
     training = fit_loop["epoch_loop.batch_progress"]
-    between_epochs = epoch["ready"] == epoch["processed"]
-    batch_is_over = training["current"]["processed"] > training["current"]["completed"]
-    if between_epochs or batch_is_over:
-        return  # Lightning's own checkpoints are written here
-    for counts in ("total", "current"):
-        training[counts] = _in_progress(training[counts]["completed"])
-    fit_loop["epoch_loop.state_dict"]["_batches_that_stepped"] -= 1  # a restart adds it
+    if validating:
+        _validate_anew(fit_loop)
+    elif epoch["ready"] != epoch["processed"] and not at_batch_end(fit_loop):
+        for counts in ("total", "current"):
+            training[counts] = _in_progress(training[counts]["completed"])
+        fit_loop["epoch_loop.state_dict"]["_batches_that_stepped"] -= 1  # a restart adds it
+
+
+def validate_first(fit_loop: dict[str, Any]) -> None:
+    """Let a resumed run begin with the validation that follows the batch just trained.
+
+    Lightning leaves it out after a checkpoint that is written between the two.
+
+    Args:
+        fit_loop: The fit loop's state in a checkpoint; changed in place.
+    """
+    training = fit_loop["epoch_loop.batch_progress"]
+    for counts in (training["total"], training["current"]):
+        counts["completed"] = counts["processed"]
+    _validate_anew(fit_loop)
+
+
+def at_batch_end(fit_loop: dict[str, Any]) -> bool:
+    """Whether a checkpoint is written after a training step, before its batch counts as done."""
+    current = fit_loop["epoch_loop.batch_progress"]["current"]
+    return current["processed"] > current["completed"]
+
+
+def _validate_anew(fit_loop: dict[str, Any]) -> None:
+    progress = fit_loop["epoch_loop.val_loop.batch_progress"]
+    done = progress["total"]["completed"] - progress["current"]["completed"]
+    progress["total"] = _in_progress(done)  # so Lightning knows that it is not done
+    progress["current"] = dict.fromkeys(progress["current"], 0)
+    progress["is_last_batch"] = False
 
 
 def settle(fit_loop: dict[str, Any]) -> None:
