@@ -113,7 +113,7 @@ class StopRequests(Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException
     ) -> None:
         """Set the exit code of a stop that was asked for."""
-        self._restore_handler()
+        self._restore_handler(trainer)
         if isinstance(exception, SIGTERMException):
             # Lightning kills process 0 where one that it started ends with an error
             started = isinstance(
@@ -123,10 +123,12 @@ class StopRequests(Callback):
 
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Give Ctrl-C back."""
-        self._restore_handler()
+        self._restore_handler(trainer)
 
-    def _restore_handler(self) -> None:
+    def _restore_handler(self, trainer: pl.Trainer) -> None:
         before: Callable[..., Any] | None = self._handler_before
         if before is not None:
             self._handler_before = None
             signal.signal(signal.SIGINT, before)
+            # Lightning will put back what it found
+            trainer._signal_connector._original_handlers.pop(signal.SIGINT, None)
