@@ -5,6 +5,7 @@ from metaug.lightning_modules.evaluation.labeled import Features as Features
 
 from .artifacts.run_files import run_directory as run_directory
 from .artifacts.timm_export import export_backbone as export_backbone
+from .checkpoint import Checkpoint as Checkpoint
 from .collapse_monitor import CollapseMonitor as CollapseMonitor
 from .compile_backbone import CompileBackbone as CompileBackbone
 from .export import Export as Export

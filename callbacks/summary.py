@@ -78,6 +78,11 @@ class Summary(Callback):
             names = score_names(trainer)
             if any(self.scores.values()):
                 console.print(rich_table(self.scores, names))
+                steps = {probe.step for probe in probes(trainer) if probe.scores}
+                if steps != {trainer.global_step}:
+                    earlier = ", ".join(map(str, sorted(steps)))
+                    last = f"training ended at step {trainer.global_step}"
+                    console.print(f"{TRAINED}: scores of step {earlier}; {last}")
             if self.files:
                 console.print(file_list(self.files))
 

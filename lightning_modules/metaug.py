@@ -2,10 +2,13 @@
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from .checkpoints.rebuildable import RebuildableLightningModule
+from .distributed.agreement import check_batch_sizes
 from .distributed.batch_norm import synchronize_batch_norm
+from .distributed.collectives import gather_to_first
 from .meta_gradient import MetaGradient, MetaStep
 from .objectives import MemoryBank, MetAugObjective
 from .training.accumulation import Accumulation, count_steps
@@ -19,7 +22,7 @@ from .training.checks import (
 )
 from .training.contracts import check_agreement, check_encoder, check_objective
 from .training.optimization import OptimizerSettings, set_gradients, trained_parameters
-from .training.random_state import collect_random_states, restore_random_state
+from .training.random_state import collect_random_state, restore_random_state
 from .training.step_gradients import StepComputation, StepGradients
 from .training.throughput import ImagesPerSecond
 from .training.undo import undone_on_error
@@ -94,7 +97,8 @@ class MetAug(RebuildableLightningModule):
         self.accumulation = Accumulation(accumulate)
         self._ddp_params_and_buffers_to_ignore = ["memory_bank.entries"]
         self._saved_random_state: dict[str, Any] | None = None
-        self._half_done = False
+        self._half_done = False  # of the batch in progress
+        self._loss = torch.tensor(torch.nan)
 
     # What other pipelines use
 
@@ -154,15 +158,22 @@ class MetAug(RebuildableLightningModule):
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         """After a resume: go on with the random state of the checkpoint."""
+        self._half_done = False
         if self._saved_random_state is not None:
             restore_random_state(self._saved_random_state)
             self._saved_random_state = None
 
-    def training_step(self, batch: Any, batch_idx: int) -> None:
-        """One step of both networks; with `accumulate`, once enough batches are there."""
-        batches = self.accumulation.add(read_batch(batch), is_last=self.trainer.is_last_batch)
+    def training_step(self, batch: Any, batch_idx: int) -> dict[str, Tensor]:
+        """One step of both networks; with `accumulate`, once enough batches are there.
+
+        Returns:
+            The latest loss, for callbacks; NaN before the first step.
+        """
+        latest = read_batch(batch)
+        check_batch_sizes(len(latest.views[0]))
+        batches = self.accumulation.add(latest, is_last=self.trainer.is_last_batch)
         if not batches:
-            return
+            return {"loss": self._loss}
         batches = [each.to(self.device) for each in batches]
         networks = [self.encoder] if self.generator is None else [self.encoder, self.generator]
         with undone_on_error(networks, self.accumulation, batches):
@@ -177,9 +188,10 @@ class MetAug(RebuildableLightningModule):
         self._log(computed)
         self._half_done = True
         self._step(result)
-        self._half_done = False
         if self.memory_bank is not None and computed.index is not None:
             self.memory_bank.update(result.features, computed.index)
+        self._loss = result.loss.detach()
+        return {"loss": self._loss}
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
         """Nothing of its own: probes (callbacks) evaluate the representation."""
@@ -193,16 +205,21 @@ class MetAug(RebuildableLightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the random state of every process and batches that wait for accumulation."""
-        check_whole(self, half_done=self._half_done)
-        checkpoint["metaug_random_states"] = collect_random_states(self.trainer.world_size)
-        checkpoint["metaug_pending"] = self.accumulation.state()
+        batches = self.trainer.fit_loop.epoch_loop.batch_progress.current
+        in_progress = batches.started > batches.processed
+        check_whole(self, half_done=self._half_done and in_progress)
+        random_state = self._saved_random_state or collect_random_state()
+        processes = gather_to_first((random_state, self.accumulation.state()))
+        checkpoint["metaug_random_states"] = [state for state, _ in processes]
+        checkpoint["metaug_pending_batches"] = [pending for _, pending in processes]
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take over what `on_save_checkpoint` kept."""
         states = checkpoint.get("metaug_random_states", [])
         rank = self.global_rank if self._trainer is not None else 0
         self._saved_random_state = states[rank] if rank < len(states) else None
-        self.accumulation.restore(checkpoint.get("metaug_pending", []))
+        pending = checkpoint.get("metaug_pending_batches", [checkpoint.get("metaug_pending", [])])
+        self.accumulation.restore(pending[rank] if rank < len(pending) else [])
 
     # The step
 

@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 import metaug
+from metaug.interrupt import end_with_launcher
 from metaug.shipped_configs import find_config, purpose, shipped_configs
 from metaug.user_errors import explain, how_to_trace, warning_lines
 
@@ -85,6 +86,7 @@ def _run(arguments: list[str]) -> int:
             return _configs(options)
     if command not in TRAINER_COMMANDS:
         raise ValueError(_wrong_command(arguments))
+    end_with_launcher()
     if os.environ.get("METAUG_LIGHTNING"):
         metaug.use_lightning()
     from metaug.trainer_cli import MetAugCLI  # takes seconds: torch, Lightning

@@ -1,52 +1,53 @@
-"""Ctrl-C that leaves a checkpoint from which the run goes on as if it had never stopped."""
+"""How the command ends when it is interrupted, or when another process of the run is gone."""
 
 import os
 import signal
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
-
-from pytorch_lightning import Trainer
-from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 INTERRUPTED = 128 + signal.SIGINT
+GRACE = 20.0
+"""Seconds that a process may go on after its launcher ended, in which it may end by itself."""
 
 
 @contextmanager
-def finish_step_on_interrupt(trainer: Trainer) -> Iterator[None]:
-    """Let the first Ctrl-C end training after the step in progress, the second at once.
-
-    An interrupt in the middle of a step would leave one network updated and the other not. Before
-    the first step, and on several processes, which are not at the same step, Ctrl-C works as
-    everywhere.
-
-    Args:
-        trainer: The trainer that runs inside.
+def ending_in_few_words() -> Iterator[None]:
+    """Turn a second Ctrl-C, and an error that follows from another process's, into an exit code.
 
     Raises:
-        SystemExit: With `INTERRUPTED`, after the first Ctrl-C.
+        SystemExit: 130 after Ctrl-C, 1 where another process has ended, whose message says why.
     """
-    asked = False
+    from metaug.lightning_modules.distributed.agreement import is_lost_connection
 
-    def stop(signal_number: int, frame: Any) -> None:
-        nonlocal asked
-        if asked or trainer.sanity_checking or trainer.fit_loop.total_batch_idx < 0:
-            raise KeyboardInterrupt
-        asked = True
-        print("\nmetaug: stopping after this step; Ctrl-C again stops at once", file=sys.stderr)
-        os.kill(os.getpid(), signal.SIGTERM)  # Lightning stops after the step
-
-    has_own_handler = signal.getsignal(signal.SIGINT) is not signal.default_int_handler
-    if has_own_handler or os.name != "posix" or trainer.world_size > 1:
-        yield
-        return
     try:
-        signal.signal(signal.SIGINT, stop)
         yield
-    except SIGTERMException:
-        if asked:
+    except SystemExit as error:
+        if isinstance(error.__context__, KeyboardInterrupt):  # as Lightning ends
             raise SystemExit(INTERRUPTED) from None
         raise
-    finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    except RuntimeError as error:
+        if not is_lost_connection(error):
+            raise
+        message = "this process ends because another one of the run has ended, which may say why"
+        print(f"metaug: {message}", file=sys.stderr, flush=True)
+        raise SystemExit(1) from error
+
+
+def end_with_launcher() -> None:
+    """Let a process that Lightning or torchrun started end `GRACE` seconds after that is gone.
+
+    Otherwise it would wait for the others until its process group's time is over, half an hour.
+    """
+    by_lightning = os.environ.get("LOCAL_RANK", "0") != "0"
+    if by_lightning or "TORCHELASTIC_RUN_ID" in os.environ:
+        threading.Thread(target=_watch, args=(os.getppid(),), daemon=True).start()
+
+
+def _watch(launcher: int) -> None:
+    while os.getppid() == launcher:
+        time.sleep(1)
+    time.sleep(GRACE)
+    os._exit(1)

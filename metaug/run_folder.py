@@ -1,5 +1,7 @@
 """The folder of one run, `<save_dir>/<name>/<version>`: what is saved there and found again."""
 
+import warnings
+import zipfile
 from collections.abc import Iterable
 from glob import glob
 from pathlib import Path
@@ -97,12 +99,56 @@ def newest_checkpoint(trainer: Trainer) -> Path:
         if isinstance(callback, ModelCheckpoint) and callback.dirpath is not None
     ]
     checkpoints = [Path(path) for folder in folders for path in glob(str(folder / "last*.ckpt"))]
-    if not checkpoints:
+    for path in sorted(checkpoints, key=lambda path: path.stat().st_mtime, reverse=True):
+        reason = why_unreadable(path)
+        if reason is None:
+            return path
+        warnings.warn(f"{path} is passed over: {reason}", stacklevel=2)
+    if checkpoints:
+        raise ValueError(
+            f"none of the {len(checkpoints)} last.ckpt of this config can be read; run without "
+            "--ckpt_path, or give the path of a checkpoint"
+        )
+    else:
         raise FileNotFoundError(
             f"no last.ckpt to take up in {', '.join(map(str, folders)) or 'any logger folder'}; "
             "run without --ckpt_path, or give the path of a checkpoint"
         )
-    return max(checkpoints, key=lambda path: path.stat().st_mtime)
+
+
+def why_unreadable(path: Path) -> str | None:
+    """What is wrong with a checkpoint file, or None: it is read as a whole, its weights are not.
+
+    Args:
+        path: The file.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            broken = archive.testzip()
+            pickled = any(name.endswith("data.pkl") for name in archive.namelist())
+    except zipfile.BadZipFile:
+        size = path.stat().st_size
+        return f"it is cut off or no checkpoint ({size:,} bytes)" if size else "it is empty"
+    if broken or not pickled:
+        return f"{broken} in it is damaged" if broken else "it is no checkpoint"
+    return None
+
+
+def check_readable(path: str | Path) -> None:
+    """Check that a checkpoint is whole, before anything is made for it.
+
+    Args:
+        path: As the user gave it; an address, a word such as `best` and a folder are left to
+            Lightning.
+
+    Raises:
+        ValueError: Saying what is wrong with the file.
+    """
+    reason = why_unreadable(Path(path)) if Path(path).is_file() else None
+    if reason is not None:
+        raise ValueError(
+            f"{path} cannot be read: {reason}; --ckpt_path last takes the newest whole checkpoint"
+        )
 
 
 class SaveRunConfig(SaveConfigCallback):

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from jsonargparse import DefaultHelpFormatter
+from lightning_fabric.plugins.environments import LightningEnvironment
 from pytorch_lightning import LightningDataModule, LightningModule, Trainer
 from pytorch_lightning.callbacks import ProgressBar
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
@@ -15,9 +16,12 @@ from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 import metaug.callbacks
 import metaug.datamodules
 import metaug.lightning_modules  # known to the parser by their short names
-from metaug.interrupt import finish_step_on_interrupt
+from metaug.callbacks.checkpointing.stop_requests import StopRequests
+from metaug.interrupt import ending_in_few_words
+from metaug.launching import heed_several_processes, started_without_srun
 from metaug.run_folder import (
     SaveRunConfig,
+    check_readable,
     claim_folder,
     is_first_process,
     newest_checkpoint,
@@ -78,12 +82,15 @@ class MetAugCLI(LightningCLI):
         """Leave the config as it is: it says what is built, the checkpoint only fills it."""
 
     def _instantiate_trainer(self, config: dict[str, Any], callbacks: list[Any]) -> Trainer:
-        configured = config.get("callbacks") or []
-        configured = configured if isinstance(configured, list) else [configured]
+        configured = _as_list(config.get("callbacks"))
         has_bar = any(isinstance(callback, ProgressBar) for callback in configured)
         if config.get("enable_progress_bar") is not False and not has_bar:
             callbacks = [*callbacks, metaug.callbacks.ProgressLine()]
-        return super()._instantiate_trainer(config, callbacks)
+        if started_without_srun():
+            config["plugins"] = [*_as_list(config.get("plugins")), LightningEnvironment()]
+        trainer = super()._instantiate_trainer(config, [*callbacks, StopRequests()])
+        heed_several_processes(trainer)
+        return trainer
 
     def _run_subcommand(self, subcommand: str) -> None:
         folder = claim_folder(self.trainer.loggers)
@@ -91,7 +98,7 @@ class MetAugCLI(LightningCLI):
             warnings.filterwarnings("ignore", "Be aware that when using `ckpt_path`")
         failed = True
         try:
-            with finish_step_on_interrupt(self.trainer):
+            with ending_in_few_words():
                 super()._run_subcommand(subcommand)
             failed = False
         finally:
@@ -102,7 +109,15 @@ class MetAugCLI(LightningCLI):
         kwargs = super()._prepare_subcommand_kwargs(subcommand)
         if kwargs.get("ckpt_path") == "last":
             kwargs["ckpt_path"] = str(newest_checkpoint(self.trainer))
+        elif kwargs.get("ckpt_path"):
+            check_readable(kwargs["ckpt_path"])
         return kwargs
+
+
+def _as_list(value: Any) -> list[Any]:
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]
 
 
 def _quieten() -> None:

@@ -25,7 +25,7 @@ def is_evaluation_epoch(trainer: pl.Trainer, every_n_epochs: int) -> bool:
     if trainer.state.fn != TrainerFn.FITTING:
         return True
     done = trainer.current_epoch + 1
-    last = done == trainer.max_epochs or trainer.global_step == trainer.max_steps
+    last = done == trainer.max_epochs or trainer.should_stop
     return last or done % every_n_epochs == 0
 
 
@@ -144,6 +144,11 @@ class EvaluationCallback(Callback, ABC):
     on_test_batch_end = on_validation_batch_end
     on_test_epoch_end = on_validation_epoch_end
     on_test_end = on_validation_end
+
+    def on_train_batch_end(self, trainer: pl.Trainer, *args: Any) -> None:
+        """Let Lightning validate the weights of `max_steps` too, in the middle of an epoch."""
+        if trainer.global_step == trainer.max_steps:
+            trainer.should_stop = True
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Free the features: the encoder is about to change."""

@@ -44,7 +44,7 @@ class Probe(EvaluationCallback):
         self.name = name
         self.bank = bank
         self.scores: dict[str, float] = {}
-        self.epoch = -1
+        self.epoch = self.step = -1
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Say at once what could never run."""
@@ -130,6 +130,7 @@ class Probe(EvaluationCallback):
         if trainer.testing:
             scores = {name.replace("val/", "test/", 1): value for name, value in scores.items()}
         self.scores, self.epoch = scores, trainer.current_epoch
+        self.step = trainer.global_step
         for position, (name, value) in enumerate(scores.items()):
             pl_module.log(
                 name,
@@ -155,11 +156,12 @@ class Probe(EvaluationCallback):
 
     def state_dict(self) -> dict[str, Any]:
         """The latest scores."""
-        return {"scores": dict(self.scores), "epoch": self.epoch}
+        return {"scores": dict(self.scores), "epoch": self.epoch, "step": self.step}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Remember the latest scores."""
         self.scores, self.epoch = dict(state_dict["scores"]), state_dict["epoch"]
+        self.step = state_dict.get("step", -1)
 
 
 def accuracy(correct: torch.Tensor) -> float:

@@ -74,6 +74,17 @@ class RebuildableLightningModule(Rebuildable, pl.LightningModule):
                 foreign[name] = error.kind
         self.save_hyperparameters(config | ({FOREIGN: foreign} if foreign else {}))
 
+    def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:
+        """Load weights, of float64 into float64: Lightning makes the module so only afterwards.
+
+        Args:
+            args: As for `torch.nn.Module.load_state_dict`.
+            kwargs: Likewise.
+        """
+        if self._trainer is not None and self.trainer.precision == "64-true":
+            self.double()
+        return super().load_state_dict(*args, **kwargs)
+
     @property
     def hparams_initial(self) -> Any:
         """What loggers show: the constructor's arguments alone."""

@@ -1,5 +1,7 @@
 """Small collectives that also work on one process, on uneven and on empty shards."""
 
+from typing import Any
+
 import torch
 import torch.distributed as dist
 from torch import Tensor
@@ -13,6 +15,19 @@ def world_size() -> int:
 def rank() -> int:
     """Rank of this process; 0 when no process group is initialized."""
     return dist.get_rank() if dist.is_available() and dist.is_initialized() else 0
+
+
+def gather_to_first(value: Any) -> list[Any]:
+    """What every process has, in the order of their ranks; only on process 0, elsewhere its own.
+
+    Args:
+        value: Anything that can be pickled; every process must come here.
+    """
+    if world_size() == 1:
+        return [value]
+    values: list[Any] | None = [None] * world_size() if rank() == 0 else None
+    dist.gather_object(value, values)
+    return [value] if values is None else values
 
 
 def all_sum(value: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
 
 from .batch_formats import Batch
 
@@ -39,7 +40,8 @@ class Accumulation:
 
     def state(self) -> list[Any]:
         """What waits, as plain tensors."""
-        return [(batch.views, batch.index) for batch in self.pending]
+        batches = [batch.to(torch.device("cpu")) for batch in self.pending]
+        return [(batch.views, batch.index) for batch in batches]
 
     def restore(self, state: list[Any]) -> None:
         """Take over what `state` gave."""
