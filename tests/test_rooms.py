@@ -25,7 +25,12 @@ MAY_IMPORT = {
         "sources": {"transforms"},
         "loading": {"sources", "transforms", "views"},
     },
-    "callbacks": {"probing": set(), "plotting": set(), "artifacts": {"probing", "plotting"}},
+    "callbacks": {
+        "probing": set(),
+        "plotting": set(),
+        "artifacts": {"probing", "plotting"},
+        "checkpointing": set(),
+    },
 }
 MOST_ARROWS = {"lightning_modules": 35, "callbacks": 45, "datamodules": 45}
 
