@@ -134,14 +134,14 @@ def test_ctrl_c_finishes_the_step_first(never_stopped, tmp_path):
 def test_a_second_ctrl_c_stops_at_once(tmp_path):
     stopped = fit(tmp_path, interrupt_at(7, times=2))
     assert stopped.returncode == 130, stopped.stdout + stopped.stderr
-    assert last_checkpoint(tmp_path)["global_step"] == 7
+    assert "updated one network and not the other" in stopped.stderr
+    assert last_checkpoint(tmp_path)["global_step"] == 5  # the epoch's
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("rank", [0, 1])
-def test_sigterm_to_one_process_of_two(rank, tmp_path):
+def test_sigterm_to_one_process_of_two(tmp_path):
     """Lightning's launcher would kill process 0 if the one that it started ended with an error."""
-    stopped = fit(tmp_path, stop_at(8, "SIGTERM", rank), processes=2)
+    stopped = fit(tmp_path, stop_at(8, "SIGTERM", rank=1), processes=2)
     assert stopped.returncode == 143, stopped.stdout + stopped.stderr
     assert "Traceback" not in stopped.stderr
     assert last_checkpoint(tmp_path)["global_step"] == 8
