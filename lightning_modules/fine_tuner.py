@@ -5,6 +5,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn import functional
 
+from .arguments.ranges import check_count, check_number
 from .checkpoints.rebuildable import RebuildableLightningModule
 from .evaluation.classifier import count_classes, image_shape, read_labelled
 from .evaluation.pretrained_encoder import PretrainedEncoder
@@ -38,10 +39,10 @@ class FineTuner(RebuildableLightningModule):
         num_classes: int | None = None,
     ) -> None:
         super().__init__()
-        if not head_rate_factor > 0:
-            raise ValueError(f"head_rate_factor={head_rate_factor}, but it must be above 0")
-        if not 0.0 <= label_smoothing < 1.0:
-            raise ValueError(f"label_smoothing={label_smoothing}, but it must lie in [0, 1)")
+        check_number("head_rate_factor", head_rate_factor, above=0)
+        check_number("label_smoothing", label_smoothing, at_least=0, below=1)
+        if num_classes is not None:
+            check_count("num_classes", num_classes, at_least=2)
         self.encoder = PretrainedEncoder(backbone)
         self.optimizer_settings = optimizer
         self.head_rate_factor = head_rate_factor

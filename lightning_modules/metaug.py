@@ -4,6 +4,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from .arguments.ranges import check_count, check_number
 from .checkpoints.rebuildable import RebuildableLightningModule
 from .distributed.batch_norm import synchronize_batch_norm
 from .meta_gradient import MetaGradient, MetaStep
@@ -11,7 +12,6 @@ from .objectives import MemoryBank, MetAugObjective
 from .training.accumulation import Accumulation, count_steps
 from .training.batch_formats import read_batch
 from .training.checks import (
-    check_clip_norm,
     check_finite,
     check_precision,
     check_views,
@@ -73,9 +73,10 @@ class MetAug(RebuildableLightningModule):
         clip_norm: float | None = None,
     ) -> None:
         super().__init__()
-        if micro_batch_size is not None and micro_batch_size < 1:
-            raise ValueError(f"micro_batch_size must be at least 1, got {micro_batch_size}")
-        check_clip_norm(clip_norm)
+        if micro_batch_size is not None:
+            check_count("micro_batch_size", micro_batch_size, hint="null encodes a batch whole")
+        if clip_norm is not None:
+            check_number("clip_norm", clip_norm, above=0, hint="null for no limit")
         check_encoder(encoder, memory_bank)
         check_agreement(encoder, generator)
         self.keep_constructor_config()

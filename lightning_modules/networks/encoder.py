@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ..arguments.ranges import check_count
 from ..checkpoints.rebuildable import Rebuildable
 from .backbone import feature_size, timm_backbone
 
@@ -26,8 +27,6 @@ def projection_head(
         layers: Number of linear layers, >= 1.
         norm: Whether BatchNorm stands before each ReLU.
     """
-    if layers < 1:
-        raise ValueError(f"a projection head needs at least 1 layer, got {layers}")
     modules: list[nn.Module] = []
     width = in_features
     for _ in range(layers - 1):
@@ -79,6 +78,10 @@ class Encoder(Rebuildable):
         channels_last: bool = False,
     ) -> None:
         super().__init__()
+        check_count("image_channels", image_channels)
+        check_count("projection_dim", projection_dim)
+        check_count("projection_hidden", projection_hidden, at_least=0)
+        check_count("projection_layers", projection_layers)
         if isinstance(backbone, str):
             backbone = timm_backbone(
                 backbone,

@@ -52,16 +52,6 @@ def check_precision(trainer: pl.Trainer) -> None:
         )
 
 
-def check_clip_norm(clip_norm: float | None) -> None:
-    """Check the greatest norm of gradients.
-
-    Raises:
-        ValueError: If it is not above 0.
-    """
-    if clip_norm is not None and not clip_norm > 0:
-        raise ValueError(f"clip_norm must be greater than 0, got {clip_norm}; null for no limit")
-
-
 def check_finite(
     trainer: pl.Trainer, loss: Tensor, terms: dict[str, Tensor], gradients: Sequence[Tensor] = ()
 ) -> None:
