@@ -14,10 +14,11 @@ from .training.batch_formats import read_batch
 from .training.checks import (
     check_finite,
     check_precision,
+    check_settings,
     check_views,
     check_whole,
 )
-from .training.contracts import check_agreement, check_encoder, check_objective
+from .training.contracts import check_agreement, check_encoder, check_images, check_objective
 from .training.optimization import OptimizerSettings, set_gradients, trained_parameters
 from .training.random_state import collect_random_states, restore_random_state
 from .training.step_gradients import StepComputation, StepGradients
@@ -119,12 +120,18 @@ class MetAug(RebuildableLightningModule):
 
     # Lightning's hooks
 
+    def configure_callbacks(self) -> list[Any]:
+        """No callbacks: here settings of the trainer can be checked before Lightning does."""
+        check_settings(self.trainer)
+        return []
+
     def setup(self, stage: str) -> None:
         """Check the run's settings, size the memory bank, synchronize BatchNorm over processes."""
         check_precision(self.trainer)
         datamodule = getattr(self.trainer, "datamodule", None)
         views = getattr(datamodule, "num_views", None)
         check_views(views, "data have", self.encoder, self.generator)
+        check_images(self.encoder, datamodule)
         if stage != "fit":
             return
         self.accumulation.restore([])

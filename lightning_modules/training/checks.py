@@ -33,8 +33,30 @@ def check_views(count: int | None, source: str, encoder: nn.Module, generator: A
             )
 
 
-def check_precision(trainer: pl.Trainer) -> None:
+def check_settings(trainer: pl.Trainer) -> None:
+    """Check that a trainer asks for nothing that manual optimization leaves out.
+
+    Raises:
+        ValueError: Naming what does it instead.
+    """
+    if trainer.gradient_clip_val:
+        raise ValueError(
+            f"gradient_clip_val={trainer.gradient_clip_val} of the trainer clips one optimizer's "
+            "gradients, and MetAug has two: use its clip_norm (--model.clip_norm)"
+        )
+    if trainer.accumulate_grad_batches != 1:
+        raise ValueError(
+            f"accumulate_grad_batches={trainer.accumulate_grad_batches} of the trainer would "
+            "contrast each batch by itself: use MetAug's accumulate (--model.accumulate), whose "
+            "batches share their negatives"
+        )
+
+
+def check_precision(trainer: Any) -> None:
     """Check that the trainer's precision suits two objectives and a look-ahead.
+
+    Args:
+        trainer: A trainer or its settings; on a CPU a trainer of `16-mixed` says `bf16-mixed`.
 
     Raises:
         ValueError: For float16, and for weights kept in less than float32.
