@@ -10,6 +10,7 @@ from .checkpoints.rebuildable import RebuildableLightningModule
 from .evaluation.classifier import count_classes, image_shape, read_labelled
 from .evaluation.pretrained_encoder import PretrainedEncoder
 from .evaluation.top_accuracy import TopAccuracy
+from .training.checks import check_warm_up
 from .training.optimization import OptimizerSettings
 
 
@@ -87,6 +88,7 @@ class FineTuner(RebuildableLightningModule):
         """One optimizer for both, with a larger learning rate for the head."""
         assert self.head is not None
         settings = self.optimizer_settings
+        check_warm_up(self.trainer, settings)
         optimizer = settings.build(self.encoder)
         rate = settings.lr * self.head_rate_factor
         for parameter, decay in ((self.head.weight, settings.weight_decay), (self.head.bias, 0.0)):

@@ -1,11 +1,13 @@
 """MetAug, the LightningModule: contrastive learning via meta feature augmentation."""
 
+from functools import partial
 from typing import Any
 
 from torch import Tensor, nn
 
 from .arguments.ranges import check_count, check_number
 from .checkpoints.rebuildable import RebuildableLightningModule
+from .checkpoints.same_model import check_same_model
 from .distributed.batch_norm import synchronize_batch_norm
 from .meta_gradient import MetaGradient, MetaStep
 from .objectives import MemoryBank, MetAugObjective
@@ -16,7 +18,9 @@ from .training.checks import (
     check_precision,
     check_settings,
     check_views,
+    check_warm_up,
     check_whole,
+    find_cause,
 )
 from .training.contracts import check_agreement, check_encoder, check_images, check_objective
 from .training.optimization import OptimizerSettings, set_gradients, trained_parameters
@@ -145,6 +149,7 @@ class MetAug(RebuildableLightningModule):
 
     def configure_optimizers(self) -> Any:
         """The encoder's optimizer and the generator's, with their schedules."""
+        check_warm_up(self.trainer, self.encoder_optimizer, self.generator_optimizer)
         epoch, total = count_steps(self.trainer, self.accumulate)
         parts: list[tuple[nn.Module, OptimizerSettings]] = [(self.encoder, self.encoder_optimizer)]
         if self.generator is not None:
@@ -181,7 +186,9 @@ class MetAug(RebuildableLightningModule):
                 "margin regularization": computed.margin,
                 "features": result.features.sum(),
             }
-            check_finite(self.trainer, result.loss, terms, [*result.encoder, *result.generator])
+            gradients = [*result.encoder, *result.generator]
+            cause = partial(find_cause, self, batches, computed.index)
+            check_finite(self.trainer, result.loss, terms, gradients, cause)
         self._log(computed)
         self._half_done = True
         self._step(result)
@@ -209,6 +216,8 @@ class MetAug(RebuildableLightningModule):
         """Take over what `on_save_checkpoint` kept."""
         states = checkpoint.get("metaug_random_states", [])
         rank = self.global_rank if self._trainer is not None else 0
+        if self._trainer is not None:
+            check_same_model(self, checkpoint)
         self._saved_random_state = states[rank] if rank < len(states) else None
         self.accumulation.restore(checkpoint.get("metaug_pending", []))
 

@@ -10,12 +10,10 @@ import os
 import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
-from pathlib import Path
 from typing import Any
 
-import yaml
-
 import metaug
+from metaug.config_layers import read_config
 from metaug.shipped_configs import find_config, purpose, shipped_configs
 from metaug.user_errors import explain, how_to_trace, warning_lines
 
@@ -62,6 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0, or 2 after a user's error, which is explained on stderr.
     """
+    if arguments is None and not sys.flags.safe_path:
+        sys.path.insert(0, os.getcwd())  # classes of one's own, as `python -m metaug` finds them
     try:
         return _run(list(sys.argv[1:] if arguments is None else arguments))
     except Exception as error:
@@ -117,7 +117,7 @@ def configs_first(options: Sequence[str]) -> list[str]:
         if not value:
             raise ValueError("--config needs the path or the shipped name of a YAML file")
         config = find_config(value)
-        _refuse_broken_yaml(config)
+        read_config(config)
         configs += ["--config", str(config)]
     return configs + others
 
@@ -126,7 +126,7 @@ def nulls_as_configs(options: Sequence[str]) -> list[str]:
     """The options with every `--model.….key null` as an inline config that says the same.
 
     The parser takes null for the text "None" where components are nested in components. `None`, as
-    wandb's agent writes it, is null too.
+    wandb's agent writes it, is null too, for the trainer as well.
 
     Args:
         options: What follows the command.
@@ -142,7 +142,8 @@ def nulls_as_configs(options: Sequence[str]) -> list[str]:
         flag, equals, value = option.partition("=")
         if not equals and remaining:
             value = remaining[0]
-        if not flag.startswith(("--model.", "--data.")) or value not in ("null", "None"):
+        is_setting = flag.startswith(("--model.", "--data.", "--trainer."))
+        if not is_setting or value not in ("null", "None"):
             result.append(option)
             continue
         if not equals:
@@ -152,13 +153,6 @@ def nulls_as_configs(options: Sequence[str]) -> list[str]:
             setting = {key: setting}
         result += ["--config", json.dumps(setting)]
     return result
-
-
-def _refuse_broken_yaml(config: Path) -> None:
-    try:
-        yaml.safe_load(config.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"{config} is not valid YAML: {error}") from error
 
 
 def _configs(names: list[str]) -> int:

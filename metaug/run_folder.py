@@ -1,6 +1,7 @@
 """The folder of one run, `<save_dir>/<name>/<version>`: what is saved there and found again."""
 
-from collections.abc import Iterable
+import sys
+from collections.abc import Callable, Iterable
 from glob import glob
 from pathlib import Path
 
@@ -80,14 +81,18 @@ def remove_if_nothing_ran(folder: Path, *, failed: bool) -> None:
             return
 
 
-def newest_checkpoint(trainer: Trainer) -> Path:
+def newest_checkpoint(
+    trainer: Trainer, difference: Callable[[Path], str | None] = lambda path: None
+) -> Path:
     """The `last.ckpt` that was written last by any earlier run of this config.
 
     Args:
         trainer: A trainer that the config describes.
+        difference: What makes a checkpoint one of another config, or None for this one.
 
     Raises:
         FileNotFoundError: No earlier run left one.
+        ValueError: Only runs of another config did.
     """
     runs = runs_folder(trainer)
     folders = [runs / "*" / "checkpoints"] if runs is not None else []
@@ -102,7 +107,14 @@ def newest_checkpoint(trainer: Trainer) -> Path:
             f"no last.ckpt to take up in {', '.join(map(str, folders)) or 'any logger folder'}; "
             "run without --ckpt_path, or give the path of a checkpoint"
         )
-    return max(checkpoints, key=lambda path: path.stat().st_mtime)
+    others = []
+    for path in sorted(checkpoints, key=lambda path: path.stat().st_mtime, reverse=True):
+        if (reason := difference(path)) is None:
+            if others:
+                print(f"taking up {path}; newer ones are of another config", file=sys.stderr)
+            return path
+        others.append(f"{path} is of another config ({reason})")
+    raise ValueError(f"no run of this config to take up: {others[0]}")
 
 
 class SaveRunConfig(SaveConfigCallback):
