@@ -13,6 +13,7 @@ from .evaluation.feature_cache import FeatureCache
 from .evaluation.linear_heads import LinearHeads, cross_entropies, held_out_mask
 from .evaluation.pretrained_encoder import REPRESENTATION, PretrainedEncoder
 from .evaluation.top_accuracy import TopAccuracy
+from .training.checks import check_warm_up
 from .training.optimization import OptimizerSettings, ScheduleName
 
 LEARNING_RATES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
@@ -130,6 +131,7 @@ class LinearEvaluator(RebuildableLightningModule):
     def configure_optimizers(self) -> Any:
         """SGD with one learning rate per head, all on one schedule."""
         assert self.heads is not None
+        check_warm_up(self.trainer, self.settings)
         groups: list[dict[str, Any]] = []
         for number, rate in enumerate(self.learning_rates):
             weight, bias = self.heads.weight[number], self.heads.bias[number]

@@ -14,41 +14,11 @@ from typing import Any
 
 import metaug
 from metaug.config_layers import read_config
+from metaug.help import COMMANDS, options_of
 from metaug.shipped_configs import find_config, purpose, shipped_configs
 from metaug.user_errors import explain, how_to_trace, warning_lines
 
 TRAINER_COMMANDS = ("fit", "validate", "test", "predict")
-
-HELP = """\
-usage: metaug COMMAND [options]
-
-MetAug: contrastive learning via meta feature augmentation.
-
-commands:
-  fit        train, and run the probes that the config names
-  validate   run the probes on the validation images of a checkpoint
-  test       run the probes on the test images of a checkpoint
-  predict    compute the representation of the predict images of a checkpoint
-  configs    list the shipped configs; `configs NAME` prints one, `configs --path NAME` its path
-
-options:
-  -h, --help         this text; `metaug fit --help` explains every trainer argument,
-                     `metaug fit --model.help MetAug` and `metaug fit --data.help DigitsDataModule`
-                     those of a class
-  --version          the version
-  --config FILE      a YAML of your own or the name of a shipped one; give it several times to lay
-                     one over the other. Arguments on the command line win over all of them
-  --print_config     print the whole resulting config (a valid config file) and stop
-  --ckpt_path FILE   resume from, or evaluate, a checkpoint; `last` finds the newest of this config
-
-An error that you can fix ends with a short message, and warnings are short; METAUG_TRACEBACK=1
-shows where they come from.
-METAUG_LIGHTNING=1 uses `lightning.pytorch` for `pytorch_lightning`, for callbacks written for it.
-
-  metaug fit --config digits.yaml                      first run, a minute or two on a CPU
-  metaug fit --config digits.yaml --config simclr.yaml the same with an overlay
-  metaug fit --config digits.yaml --trainer.max_epochs 5 --model.init_args.meta.engine exact
-"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -75,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(arguments: list[str]) -> int:
     command, options = arguments[0] if arguments else "", arguments[1:]
     if command in ("", "-h", "--help"):
-        print(HELP, end="")
+        print(COMMANDS, end="")
         return 0 if arguments else 2
     if command == "--version":
         print(f"metaug {metaug.__version__}")
@@ -85,6 +55,11 @@ def _run(arguments: list[str]) -> int:
             return _configs(options)
     if command not in TRAINER_COMMANDS:
         raise ValueError(_wrong_command(arguments))
+    if options in (["--help"], ["-h"]):
+        print(options_of(command), end="")
+        return 0
+    if options == ["--help", "all"]:
+        options = ["--help"]
     if os.environ.get("METAUG_LIGHTNING"):
         metaug.use_lightning()
     from metaug.trainer_cli import MetAugCLI  # takes seconds: torch, Lightning

@@ -9,7 +9,7 @@ from metaug.config_layers import Layer, flat
 
 _NETWORKS = ("model.encoder", "model.generator", "model.backbone")
 _CLASSES = ("model", "model.memory_bank", "data")
-_MAY_CHANGE = ("channels_last", "pretrained", "seed", "image_size", "image_channels")
+_MAY_CHANGE = ("channels_last", "layer", "pretrained", "seed", "image_size", "image_channels")
 
 
 def difference(checkpoint: Path, config: dict[str, Any]) -> str | None:
