@@ -3,7 +3,7 @@
 import inspect
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +13,26 @@ from pytorch_lightning.callbacks import (
     Callback,
     Checkpoint,
     DeviceStatsMonitor,
+    EarlyStopping,
     LearningRateMonitor,
+    ModelCheckpoint,
     ProgressBar,
 )
 
 from metaug.lightning_modules import FineTuner, LinearEvaluator, MetAug
+from metaug.lightning_modules.arguments.ranges import check_number
 from metaug.lightning_modules.checkpoints.rebuildable import constructor_arguments
 
+_TRAINER_RANGES = {
+    "val_check_interval": {"above": 0},
+    "check_val_every_n_epoch": {"at_least": 1},
+    "log_every_n_steps": {"at_least": 0},
+    "gradient_clip_val": {"at_least": 0},
+    "accumulate_grad_batches": {"at_least": 1},
+    "min_epochs": {"at_least": 0},
+    "min_steps": {"at_least": 0},
+    "reload_dataloaders_every_n_epochs": {"at_least": 0},
+}
 _VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)\})")
 
 
@@ -50,6 +63,21 @@ def _expanded(key: str, value: str) -> str:
         name = unknown[1] or unknown[2]
         raise ValueError(f"{key}={value}: the environment has no variable {name}")
     return path
+
+
+def check_trainer(config: Namespace) -> None:
+    """Check numbers that Lightning takes in and later divides by, or makes nothing of.
+
+    Args:
+        config: The trainer's settings.
+
+    Raises:
+        ValueError: One is out of its range.
+    """
+    for name, bounds in _TRAINER_RANGES.items():
+        value = config.get(name)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            check_number(f"trainer.{name}", value, **bounds)
 
 
 def move_runs(root: str | None, loggers: Iterable[Any], callbacks: Iterable[Any]) -> None:
@@ -162,6 +190,31 @@ def check_evaluation(
             "metaug predict has nobody to give the features to; add --config features.yaml, which "
             "writes them to features.npz, or a callback of your own"
         )
+
+
+def check_monitors(callbacks: Sequence[Callback]) -> None:
+    """Refuse to watch a score in every validation that its probe takes in some alone.
+
+    Args:
+        callbacks: Those of the trainer.
+
+    Raises:
+        ValueError: Naming the probe.
+    """
+    every = {
+        getattr(callback, "name", ""): callback
+        for callback in callbacks
+        if getattr(callback, "every_n_epochs", 1) > 1 and not isinstance(callback, Checkpoint)
+    }
+    for callback in callbacks:
+        monitored = getattr(callback, "monitor", None)
+        if isinstance(callback, EarlyStopping | ModelCheckpoint) and monitored in every:
+            probe = type(every[monitored]).__name__
+            raise ValueError(
+                f"{type(callback).__name__} monitors {monitored} in every validation, and {probe} "
+                f"takes it every {every[monitored].every_n_epochs} epochs; set "  # type: ignore[attr-defined]
+                f"--callbacks.{probe}.every_n_epochs 1"
+            )
 
 
 def _is_pretrained(model: Any) -> bool:

@@ -39,7 +39,8 @@ def read_config(path: Path) -> dict[str, Any]:
     """
     try:
         config = yaml.load(path.read_text(encoding="utf-8"), _UniqueKeys)
-    except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
+        json.dumps(config, default=str)  # fails where it refers to itself
+    except (yaml.YAMLError, TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not valid YAML: {error}") from error
     if not isinstance(config, dict):
         raise ValueError(f"{path} must hold settings such as `trainer: {{max_epochs: 5}}`")

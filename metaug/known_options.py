@@ -78,11 +78,12 @@ def _similar(name: str, known: list[str]) -> list[str]:
 def _options(path: str) -> Iterator[str]:
     """The options of a class and of the dataclasses among them."""
     made = locate(path)
-    if not callable(made):
-        return
-    for name, parameter in inspect.signature(made).parameters.items():
-        if parameter.kind is parameter.VAR_KEYWORD:
-            continue
-        fields = getattr(parameter.annotation, "__dataclass_fields__", ())
-        yield from (f"{name}.{field}" for field in fields)
-        yield name
+    for each in getattr(made, "__mro__", [made] if callable(made) else []):
+        parameters = inspect.signature(each).parameters.values()
+        named = [p for p in parameters if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
+        for parameter in named:
+            fields = getattr(parameter.annotation, "__dataclass_fields__", ())
+            yield from (f"{parameter.name}.{field}" for field in fields)
+            yield parameter.name
+        if not any(p.kind is p.VAR_KEYWORD for p in parameters):
+            return

@@ -16,7 +16,7 @@ from types import ModuleType
 
 _LATE = (
     "lightning.pytorch is imported after MetAug was built on pytorch_lightning, and a Trainer of "
-    "one takes no module of the other: call metaug.use_lightning() before, or import lightning first"
+    "one takes no module of the other: call metaug.use_lightning() before, or import it first"
 )
 _MEANS = {"pytorch_lightning": "lightning.pytorch", "lightning_fabric": "lightning.fabric"}
 

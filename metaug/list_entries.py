@@ -130,7 +130,8 @@ def _not_one(change: Change, name: str, called: list[Entry], entries: list[Entry
     known = [_names(entry)[0] for entry in entries]
     begin_so = [other for other in known if other.startswith(name)]
     similar = begin_so or get_close_matches(name, known, n=1)
-    hint = f"did you mean --callbacks.{similar[0]}?" if similar else f"it has {', '.join(known)}"
+    has = f"it has {', '.join(known) or 'none'}"
+    hint = f"did you mean --callbacks.{similar[0]}?" if similar else has
     return f"{change.flag}: the config has no callback {name!r}; {hint}"
 
 

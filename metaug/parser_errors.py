@@ -10,7 +10,8 @@ _UNION = "Does not validate against any of the Union subtypes"
 _WRAPPING = (_UNION, "Problem with given class_path ", 'Parser key "')
 _NOISE = re.compile(
     rf"^({_UNION}|Subtypes: |Errors:|Given value type: "
-    r"|Expected a <class 'NoneType'>|Expected a path but )"
+    r"|Expected a <class 'NoneType'>|Expected a path but |Not a valid subclass of \w+$"
+    r"|Subclass types expect|a class path \(str\)|a dict with)"
 )
 
 

@@ -18,6 +18,8 @@ import metaug.datamodules
 import metaug.lightning_modules  # known to the parser by their short names
 from metaug.before_the_run import (
     check_evaluation,
+    check_monitors,
+    check_trainer,
     expand_paths,
     fill_images,
     fill_seeds,
@@ -127,6 +129,7 @@ class MetAugCLI(LightningCLI):
         settings = self.config[self.subcommand]
         expand_paths(settings)
         trainer = settings.trainer
+        check_trainer(trainer)
         move_runs(trainer.default_root_dir, _as_list(trainer.logger), _as_list(trainer.callbacks))
         if line := shorten_warm_up(settings, lambda key: short(key) in self.layers[-1]):
             _say(line)
@@ -177,6 +180,7 @@ class MetAugCLI(LightningCLI):
             newest = newest_checkpoint(self.trainer, lambda path: difference(path, settings))
             kwargs["ckpt_path"] = str(newest)
         if subcommand == "fit":
+            check_monitors(self.trainer.callbacks)  # type: ignore[attr-defined]
             overrides = {key: value for key, value in self.layers[-1].items() if "." in key}
             _say(describe(self.model, self.datamodule, self.trainer.world_size, overrides))
         else:

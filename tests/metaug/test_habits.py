@@ -104,6 +104,15 @@ REFUSED = {
     "warmup_epochs=3 is longer than training": ["--model.encoder_optimizer.warmup_epochs=3"],
     "no callback 'KNN'; did you mean --callbacks.KNNProbe": ["--callbacks.KNN.k=3"],
     "did you mean --callbacks.KNNProbe.k?": ["--callbacks.KNNProbe.kk=3"],
+    "val_check_interval must be greater than 0": ["--trainer.val_check_interval=0"],
+    "EarlyStopping monitors val/knn_top1 in every validation, and KNNProbe": [
+        "--trainer.callbacks+=EarlyStopping",
+        "--trainer.callbacks.monitor=val/knn_top1",
+        "--callbacks.KNNProbe.every_n_epochs=5",
+    ],
+    "did you mean --data.batch_size?": ["--batch_size=3"],
+    "did you mean --trainer.max_epochs?": ["--epochs=3"],
+    "did you mean --model.encoder_optimizer.lr": ["--lr=3"],
     "the environment has no variable NO_SUCH_PLACE": ["--trainer.default_root_dir=$NO_SUCH_PLACE"],
 }
 
