@@ -5,11 +5,13 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn import functional
 
+from .arguments.ranges import check_count, check_number
 from .checkpoints.rebuildable import RebuildableLightningModule
 from .evaluation.classifier import image_shape, read_labeled, resolve_num_classes
 from .evaluation.labeled import read_batch
 from .evaluation.pretrained_encoder import PretrainedEncoder
 from .evaluation.top_accuracy import TopAccuracy
+from .training.checks import check_warm_up
 from .training.optimization import OptimizerSettings
 
 
@@ -46,10 +48,10 @@ class FineTuner(RebuildableLightningModule):
         num_classes: int | None = None,
     ) -> None:
         super().__init__()
-        if not head_rate_factor > 0:
-            raise ValueError(f"head_rate_factor={head_rate_factor}, but it must be above 0")
-        if not 0.0 <= label_smoothing < 1.0:
-            raise ValueError(f"label_smoothing={label_smoothing}, but it must lie in [0, 1)")
+        check_number("head_rate_factor", head_rate_factor, above=0)
+        check_number("label_smoothing", label_smoothing, at_least=0, below=1)
+        if num_classes is not None:
+            check_count("num_classes", num_classes, at_least=2)
         self.encoder = PretrainedEncoder(backbone)
         self.optimizer_settings = optimizer
         self.head_rate_factor = head_rate_factor
@@ -94,6 +96,7 @@ class FineTuner(RebuildableLightningModule):
         """One optimizer for both, with a larger learning rate for the head."""
         assert self.head is not None
         settings = self.optimizer_settings
+        check_warm_up(self.trainer, settings)
         optimizer = settings.build(self.encoder)
         rate = settings.lr * self.head_rate_factor
         for parameter, decay in ((self.head.weight, settings.weight_decay), (self.head.bias, 0.0)):

@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .arguments.ranges import check_count, check_number, check_seed
 from .checkpoints.rebuildable import RebuildableLightningModule
 from .evaluation.classifier import image_shape, read_labeled, resolve_num_classes
 from .evaluation.feature_cache import FeatureCache
@@ -12,6 +13,7 @@ from .evaluation.labeled import read_batch
 from .evaluation.linear_heads import LinearHeads, cross_entropies, held_out_mask
 from .evaluation.pretrained_encoder import REPRESENTATION, PretrainedEncoder
 from .evaluation.top_accuracy import TopAccuracy
+from .training.checks import check_warm_up
 from .training.optimization import OptimizerSettings, ScheduleName
 
 LEARNING_RATES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
@@ -67,10 +69,16 @@ class LinearEvaluator(RebuildableLightningModule):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        if not learning_rates or not all(rate > 0 for rate in learning_rates):
-            raise ValueError(f"learning_rates={learning_rates}, but give one or more above 0")
-        if not 0.0 <= held_out < 1.0:
-            raise ValueError(f"held_out={held_out}, but it must lie in [0, 1), such as 0.2")
+        if not learning_rates:
+            raise ValueError("learning_rates is empty; give one or more, such as 0.1")
+        for rate in learning_rates:
+            check_number("learning_rates", rate, above=0)
+        check_number("momentum", momentum, at_least=0, below=1)
+        check_number("weight_decay", weight_decay, at_least=0)
+        check_number("held_out", held_out, at_least=0, below=1, hint="such as 0.2")
+        if num_classes is not None:
+            check_count("num_classes", num_classes, at_least=2)
+        check_seed(seed)
         self.settings = OptimizerSettings(
             name="momentum", schedule=schedule, warmup_epochs=warmup_epochs
         )
@@ -128,6 +136,7 @@ class LinearEvaluator(RebuildableLightningModule):
     def configure_optimizers(self) -> Any:
         """SGD with one learning rate per head, all on one schedule."""
         assert self.heads is not None
+        check_warm_up(self.trainer, self.settings)
         groups: list[dict[str, Any]] = []
         for weight, bias, rate in zip(
             self.heads.weight, self.heads.bias, self.learning_rates, strict=True

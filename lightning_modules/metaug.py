@@ -1,11 +1,14 @@
 """MetAug, the LightningModule: contrastive learning via meta feature augmentation."""
 
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from .arguments.ranges import check_count, check_number
 from .checkpoints.rebuildable import RebuildableLightningModule
+from .checkpoints.same_model import check_same_model
 from .distributed.agreement import check_batch_sizes
 from .distributed.batch_norm import synchronize_batch_norm
 from .distributed.collectives import gather_to_first
@@ -14,13 +17,15 @@ from .objectives import MemoryBank, MetAugObjective
 from .training.accumulation import Accumulation, count_steps
 from .training.batch_formats import read_batch
 from .training.checks import (
-    check_clip_norm,
     check_finite,
     check_precision,
+    check_settings,
     check_views,
+    check_warm_up,
     check_whole,
+    find_cause,
 )
-from .training.contracts import check_agreement, check_encoder, check_objective
+from .training.contracts import check_agreement, check_encoder, check_images, check_objective
 from .training.optimization import OptimizerSettings, set_gradients, trained_parameters
 from .training.random_state import collect_random_state, restore_random_state
 from .training.step_gradients import StepComputation, StepGradients
@@ -76,9 +81,10 @@ class MetAug(RebuildableLightningModule):
         clip_norm: float | None = None,
     ) -> None:
         super().__init__()
-        if micro_batch_size is not None and micro_batch_size < 1:
-            raise ValueError(f"micro_batch_size must be at least 1, got {micro_batch_size}")
-        check_clip_norm(clip_norm)
+        if micro_batch_size is not None:
+            check_count("micro_batch_size", micro_batch_size, hint="null encodes a batch whole")
+        if clip_norm is not None:
+            check_number("clip_norm", clip_norm, above=0, hint="null for no limit")
         check_encoder(encoder, memory_bank)
         check_agreement(encoder, generator)
         self.keep_constructor_config()
@@ -122,12 +128,18 @@ class MetAug(RebuildableLightningModule):
 
     # Lightning's hooks
 
+    def configure_callbacks(self) -> list[Any]:
+        """No callbacks: here settings of the trainer can be checked before Lightning does."""
+        check_settings(self.trainer)
+        return []
+
     def setup(self, stage: str) -> None:
         """Check the run's settings, size the memory bank, synchronize BatchNorm over processes."""
         check_precision(self.trainer)
         datamodule = getattr(self.trainer, "datamodule", None)
         views = getattr(datamodule, "num_views", None)
         check_views(views, "data have", self.encoder, self.generator)
+        check_images(self.encoder, datamodule)
         if stage != "fit":
             return
         self.accumulation.restore([])
@@ -141,6 +153,7 @@ class MetAug(RebuildableLightningModule):
 
     def configure_optimizers(self) -> Any:
         """The encoder's optimizer and the generator's, with their schedules."""
+        check_warm_up(self.trainer, self.encoder_optimizer, self.generator_optimizer)
         epoch, total = count_steps(self.trainer, self.accumulate)
         parts: list[tuple[nn.Module, OptimizerSettings]] = [(self.encoder, self.encoder_optimizer)]
         if self.generator is not None:
@@ -184,7 +197,9 @@ class MetAug(RebuildableLightningModule):
                 "margin regularization": computed.margin,
                 "features": result.features.sum(),
             }
-            check_finite(self.trainer, result.loss, terms, [*result.encoder, *result.generator])
+            gradients = [*result.encoder, *result.generator]
+            cause = partial(find_cause, self, batches, computed.index)
+            check_finite(self.trainer, result.loss, terms, gradients, cause)
         self._log(computed)
         self._half_done = True
         self._step(result)
@@ -217,6 +232,8 @@ class MetAug(RebuildableLightningModule):
         """Take over what `on_save_checkpoint` kept."""
         states = checkpoint.get("metaug_random_states", [])
         rank = self.global_rank if self._trainer is not None else 0
+        if self._trainer is not None:
+            check_same_model(self, checkpoint)
         self._saved_random_state = states[rank] if rank < len(states) else None
         pending = checkpoint.get("metaug_pending_batches", [checkpoint.get("metaug_pending", [])])
         self.accumulation.restore(pending[rank] if rank < len(pending) else [])

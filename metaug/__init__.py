@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from metaug.lightning_alias import use_lightning
+from metaug.lightning_alias import follow_imports, use_lightning
 
 if TYPE_CHECKING:
     from metaug.callbacks import KNNProbe, LinearProbe
@@ -25,6 +25,8 @@ except PackageNotFoundError:  # a source tree that was never installed
 if not (Path(__file__).parent / "lightning_modules").is_dir():
     # A clone: its rooms lie beside this folder, which Python finds before an installed copy.
     __path__.append(str(Path(__file__).parents[1]))
+
+follow_imports()
 
 _ROOM_OF = {
     "MetAug": "lightning_modules",

@@ -10,48 +10,16 @@ import os
 import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
-from pathlib import Path
 from typing import Any
 
-import yaml
-
 import metaug
+from metaug.config_layers import read_config
+from metaug.help import COMMANDS, options_of
 from metaug.interrupt import end_with_launcher
 from metaug.shipped_configs import find_config, purpose, shipped_configs
 from metaug.user_errors import explain, how_to_trace, warning_lines
 
 TRAINER_COMMANDS = ("fit", "validate", "test", "predict")
-
-HELP = """\
-usage: metaug COMMAND [options]
-
-MetAug: contrastive learning via meta feature augmentation.
-
-commands:
-  fit        train, and run the probes that the config names
-  validate   run the probes on the validation images of a checkpoint
-  test       run the probes on the test images of a checkpoint
-  predict    compute the representation of the predict images of a checkpoint
-  configs    list the shipped configs; `configs NAME` prints one, `configs --path NAME` its path
-
-options:
-  -h, --help         this text; `metaug fit --help` explains every trainer argument,
-                     `metaug fit --model.help MetAug` and `metaug fit --data.help DigitsDataModule`
-                     those of a class
-  --version          the version
-  --config FILE      a YAML of your own or the name of a shipped one; give it several times to lay
-                     one over the other. Arguments on the command line win over all of them
-  --print_config     print the whole resulting config (a valid config file) and stop
-  --ckpt_path FILE   resume from, or evaluate, a checkpoint; `last` finds the newest of this config
-
-An error that you can fix ends with a short message, and warnings are short; METAUG_TRACEBACK=1
-shows where they come from.
-METAUG_LIGHTNING=1 uses `lightning.pytorch` for `pytorch_lightning`, for callbacks written for it.
-
-  metaug fit --config digits.yaml                      first run, a minute or two on a CPU
-  metaug fit --config digits.yaml --config simclr.yaml the same with an overlay
-  metaug fit --config digits.yaml --trainer.max_epochs 5 --model.init_args.meta.engine exact
-"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -63,6 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0, or 2 after a user's error, which is explained on stderr.
     """
+    if arguments is None and not sys.flags.safe_path:
+        sys.path.insert(0, os.getcwd())  # classes of one's own, as `python -m metaug` finds them
     try:
         return _run(list(sys.argv[1:] if arguments is None else arguments))
     except Exception as error:
@@ -76,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(arguments: list[str]) -> int:
     command, options = arguments[0] if arguments else "", arguments[1:]
     if command in ("", "-h", "--help"):
-        print(HELP, end="")
+        print(COMMANDS, end="")
         return 0 if arguments else 2
     if command == "--version":
         print(f"metaug {metaug.__version__}")
@@ -86,6 +56,11 @@ def _run(arguments: list[str]) -> int:
             return _configs(options)
     if command not in TRAINER_COMMANDS:
         raise ValueError(_wrong_command(arguments))
+    if options in (["--help"], ["-h"]):
+        print(options_of(command), end="")
+        return 0
+    if options == ["--help", "all"]:
+        options = ["--help"]
     end_with_launcher()
     if os.environ.get("METAUG_LIGHTNING"):
         metaug.use_lightning()
@@ -119,7 +94,7 @@ def configs_first(options: Sequence[str]) -> list[str]:
         if not value:
             raise ValueError("--config needs the path or the shipped name of a YAML file")
         config = find_config(value)
-        _refuse_broken_yaml(config)
+        read_config(config)
         configs += ["--config", str(config)]
     return configs + others
 
@@ -128,7 +103,7 @@ def nulls_as_configs(options: Sequence[str]) -> list[str]:
     """The options with every `--model.….key null` as an inline config that says the same.
 
     The parser takes null for the text "None" where components are nested in components. `None`, as
-    wandb's agent writes it, is null too.
+    wandb's agent writes it, is null too, for the trainer as well.
 
     Args:
         options: What follows the command.
@@ -144,7 +119,8 @@ def nulls_as_configs(options: Sequence[str]) -> list[str]:
         flag, equals, value = option.partition("=")
         if not equals and remaining:
             value = remaining[0]
-        if not flag.startswith(("--model.", "--data.")) or value not in ("null", "None"):
+        is_setting = flag.startswith(("--model.", "--data.", "--trainer."))
+        if not is_setting or value not in ("null", "None"):
             result.append(option)
             continue
         if not equals:
@@ -154,13 +130,6 @@ def nulls_as_configs(options: Sequence[str]) -> list[str]:
             setting = {key: setting}
         result += ["--config", json.dumps(setting)]
     return result
-
-
-def _refuse_broken_yaml(config: Path) -> None:
-    try:
-        yaml.safe_load(config.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"{config} is not valid YAML: {error}") from error
 
 
 def _configs(names: list[str]) -> int:

@@ -7,13 +7,41 @@ so every class of MetAug, mean `lightning.pytorch`.
 
 import importlib
 import sys
+import warnings
 from collections.abc import Sequence
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from types import ModuleType
 
+_LATE = (
+    "lightning.pytorch is imported after MetAug was built on pytorch_lightning, and a Trainer of "
+    "one takes no module of the other: call metaug.use_lightning() before, or import it first"
+)
 _MEANS = {"pytorch_lightning": "lightning.pytorch", "lightning_fabric": "lightning.fabric"}
+
+
+def follow_imports() -> None:
+    """Use `lightning` where a script imports it before MetAug's rooms; warn where it does later."""
+    if "pytorch_lightning" not in sys.modules and "lightning.pytorch" in sys.modules:
+        use_lightning()
+    elif "lightning.pytorch" not in sys.modules:
+        sys.meta_path.insert(0, _Late())
+
+
+class _Late(MetaPathFinder):
+    """Sees the import of `lightning.pytorch`, before MetAug's rooms or after them."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> None:
+        """Find nothing; the import goes on."""
+        if fullname == "lightning.pytorch":
+            sys.meta_path.remove(self)
+            if "pytorch_lightning" not in sys.modules:
+                use_lightning()
+            elif not any(isinstance(finder, _Alias) for finder in sys.meta_path):
+                warnings.warn(_LATE, stacklevel=2)
 
 
 def use_lightning() -> None:

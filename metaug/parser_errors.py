@@ -1,16 +1,17 @@
 """The parser's errors, trees of refused alternatives, as one line with a hint."""
 
-import inspect
 import re
-from collections.abc import Iterator
 from difflib import get_close_matches
 from pydoc import locate
+
+from metaug.known_options import similar_option
 
 _UNION = "Does not validate against any of the Union subtypes"
 _WRAPPING = (_UNION, "Problem with given class_path ", 'Parser key "')
 _NOISE = re.compile(
     rf"^({_UNION}|Subtypes: |Errors:|Given value type: "
-    r"|Expected a <class 'NoneType'>|Expected a path but )"
+    r"|Expected a <class 'NoneType'>|Expected a path but |Not a valid subclass of \w+$"
+    r"|Subclass types expect|a class path \(str\)|a dict with)"
 )
 
 
@@ -33,7 +34,7 @@ def parser_message(text: str) -> str:
 
     Examples:
         >>> parser_message("unrecognized arguments: --trainer.max_ep=3")
-        "unrecognized arguments: --trainer.max_ep=3; did you mean 'max_epochs'?"
+        'unrecognized arguments: --trainer.max_ep=3; did you mean --trainer.max_epochs?'
     """
     keys: list[str] = []
     problems: list[str] = []
@@ -61,29 +62,12 @@ def _hint(message: str, owner: str) -> str:
     if "required: " in message and message.endswith((".model", ".data")):
         return "; give a config, such as `--config digits.yaml` (`metaug configs` lists them)"
     if missing := re.fullmatch(r"(\w+): the following arguments are required: (\w+)", message):
-        return f"; give it as --{missing[1]}.init_args.{missing[2]}=..."
-    if refused := re.search(r"(?:ption '|arguments: --)([\w.+]+)", message):
-        return _similar_option(refused[1].rpartition(".")[2], owner)
+        return f"; give it as --{missing[1]}.{missing[2]}=..."
+    if refused := re.search(r"(?:([\w.]+): O|o)ption '([\w.+]+)'", message):
+        return similar_option(refused[2], within=refused[1] or "", owner=owner)
+    if refused := re.search(r"arguments: --([\w.+]+)", message):
+        return similar_option(refused[1])
     if lacking := re.search(r"module '([\w.]+)' has no attribute '(\w+)'", message):
         similar = get_close_matches(lacking[2], dir(locate(lacking[1])), n=1)
         return f"; did you mean {lacking[1]}.{similar[0]}?" if similar else ""
     return ""
-
-
-def _similar_option(name: str, owner: str) -> str:
-    known = sorted(set(_options(owner)))
-    begins_so = [option for option in known if name and option.startswith(name)]
-    similar = begins_so or get_close_matches(name, known, n=1)
-    if similar:
-        return f"; did you mean {similar[0]!r}?"
-    return f"; {owner} takes {', '.join(known)}" if owner and known else ""
-
-
-def _options(owner: str) -> Iterator[str]:
-    """The options of a class and of the dataclasses among them; of the trainer without a class."""
-    owner_class = locate(owner or "pytorch_lightning.Trainer")
-    if not callable(owner_class):
-        return
-    for name, parameter in inspect.signature(owner_class).parameters.items():
-        yield name
-        yield from getattr(parameter.annotation, "__dataclass_fields__", ())

@@ -1,8 +1,9 @@
 """The folder of one run, `<save_dir>/<name>/<version>`: what is saved there and found again."""
 
+import sys
 import warnings
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from glob import glob
 from pathlib import Path
 
@@ -82,14 +83,18 @@ def remove_if_nothing_ran(folder: Path, *, failed: bool) -> None:
             return
 
 
-def newest_checkpoint(trainer: Trainer) -> Path:
+def newest_checkpoint(
+    trainer: Trainer, difference: Callable[[Path], str | None] = lambda path: None
+) -> Path:
     """The `last.ckpt` that was written last by any earlier run of this config.
 
     Args:
         trainer: A trainer that the config describes.
+        difference: What makes a checkpoint one of another config, or None for this one.
 
     Raises:
         FileNotFoundError: No earlier run left one.
+        ValueError: Only runs of another config did.
     """
     runs = runs_folder(trainer)
     folders = [runs / "*" / "checkpoints"] if runs is not None else []
@@ -99,21 +104,29 @@ def newest_checkpoint(trainer: Trainer) -> Path:
         if isinstance(callback, ModelCheckpoint) and callback.dirpath is not None
     ]
     checkpoints = [Path(path) for folder in folders for path in glob(str(folder / "last*.ckpt"))]
+    others: list[str] = []
+    broken: list[Path] = []
     for path in sorted(checkpoints, key=lambda path: path.stat().st_mtime, reverse=True):
-        reason = why_unreadable(path)
-        if reason is None:
+        if (reason := why_unreadable(path)) is not None:
+            warnings.warn(f"{path} is passed over: {reason}", stacklevel=2)
+            broken.append(path)
+        elif (reason := difference(path)) is not None:
+            others.append(f"{path} is of another config ({reason})")
+        else:
+            if others:
+                print(f"taking up {path}; newer ones are of another config", file=sys.stderr)
             return path
-        warnings.warn(f"{path} is passed over: {reason}", stacklevel=2)
-    if checkpoints:
+    if others:
+        raise ValueError(f"no run of this config to take up: {others[0]}")
+    if broken:
         raise ValueError(
-            f"none of the {len(checkpoints)} last.ckpt of this config can be read; run without "
+            f"none of the {len(broken)} last.ckpt of this config can be read; run without "
             "--ckpt_path, or give the path of a checkpoint"
         )
-    else:
-        raise FileNotFoundError(
-            f"no last.ckpt to take up in {', '.join(map(str, folders)) or 'any logger folder'}; "
-            "run without --ckpt_path, or give the path of a checkpoint"
-        )
+    raise FileNotFoundError(
+        f"no last.ckpt to take up in {', '.join(map(str, folders)) or 'any logger folder'}; "
+        "run without --ckpt_path, or give the path of a checkpoint"
+    )
 
 
 def why_unreadable(path: Path) -> str | None:

@@ -7,7 +7,8 @@ from argparse import Action
 from collections.abc import Sequence
 from typing import Any
 
-from jsonargparse import DefaultHelpFormatter
+import yaml
+from jsonargparse import DefaultHelpFormatter, Namespace
 from lightning_fabric.plugins.environments import LightningEnvironment
 from pytorch_lightning import LightningDataModule, LightningModule, Trainer
 from pytorch_lightning.callbacks import ProgressBar
@@ -16,9 +17,23 @@ from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 import metaug.callbacks
 import metaug.datamodules
 import metaug.lightning_modules  # known to the parser by their short names
+from metaug.before_the_run import (
+    check_evaluation,
+    check_monitors,
+    check_trainer,
+    expand_paths,
+    fill_images,
+    fill_seeds,
+    left_out,
+    move_runs,
+    shorten_warm_up,
+)
 from metaug.callbacks.checkpointing.stop_requests import StopRequests
+from metaug.config_layers import gives_seed, read_layers, short, stale_backbone_args
 from metaug.interrupt import ending_in_few_words
 from metaug.launching import heed_several_processes, started_without_srun
+from metaug.lightning_modules.training.checks import check_precision
+from metaug.list_entries import Change, change_callbacks, change_loggers, take_changes
 from metaug.run_folder import (
     SaveRunConfig,
     check_readable,
@@ -27,6 +42,8 @@ from metaug.run_folder import (
     newest_checkpoint,
     remove_if_nothing_ran,
 )
+from metaug.run_summary import describe
+from metaug.same_run import difference
 
 _SHOWN_CLASSES = 8
 
@@ -75,14 +92,71 @@ class MetAugCLI(LightningCLI):
         )
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
-        """Parse without the warning that `sys.argv` holds arguments too: they are the same."""
-        self.config = parser.parse_args(args)
+        """Parse, and then change the entries of lists; see `list_entries`."""
+        command, *given = args
+        options, callbacks, loggers = take_changes(given)
+        self.layers = read_layers(options)
+        if (stale := stale_backbone_args(self.layers)) is not None:
+            _say(
+                f"backbone_args {stale[1]} were made for {stale[0]} and are left out; "
+                "--model.encoder.backbone_args gives the new backbone some"
+            )
+            options += ["--config", '{"model": {"encoder": {"backbone_args": null}}}']
+        shown = [option for option in options if option.startswith("--print_config")]
+        if shown and (callbacks or loggers):
+            options = [option for option in options if option not in shown]
+        self.config = parser.parse_args([command, *options])
+        self._change_entries(command, callbacks, loggers)
+        if shown:
+            settings = self.config[command].clone()
+            settings.pop("config", None)
+            print(self._parser(command).dump(settings, skip_none=False), end="")
+            raise SystemExit(0)
+
+    def _change_entries(self, command: str, callbacks: list[Change], loggers: list[Change]) -> None:
+        """Change callbacks and loggers in the config, which the parser then checks."""
+        settings, parser = self.config[command], self._parser(command)
+        changed: dict[str, Any] = {}
+        if callbacks:
+            changed["callbacks"] = change_callbacks(_entries(settings.trainer.callbacks), callbacks)
+        if loggers:
+            changed["logger"] = _entries(settings.trainer.logger)
+            change_loggers(changed["logger"], loggers)
+        if changed:
+            self.config[command] = parser.parse_object({"trainer": changed}, settings)
 
     def _parse_ckpt_path(self) -> None:
         """Leave the config as it is: it says what is built, the checkpoint only fills it."""
 
+    def before_instantiate_classes(self) -> None:
+        """Fill in what follows from other settings: paths, seeds, what images the encoder takes."""
+        settings = self.config[self.subcommand]
+        expand_paths(settings)
+        trainer = settings.trainer
+        check_trainer(trainer)
+        move_runs(trainer.default_root_dir, _as_list(trainer.logger), _as_list(trainer.callbacks))
+        if line := shorten_warm_up(settings, lambda key: short(key) in self.layers[-1]):
+            _say(line)
+        if not isinstance(seed := settings.seed_everything, bool):
+            fill_seeds(settings, seed, lambda key: gives_seed(self.layers, short(key)))
+        encoder = (settings.model.get("init_args") or Namespace()).get("encoder")
+        if isinstance(encoder, Namespace):
+            parser = self._parser(self.subcommand)
+            fill_images(encoder, parser.instantiate_classes(Namespace(data=settings.data)).data)
+
     def _instantiate_trainer(self, config: dict[str, Any], callbacks: list[Any]) -> Trainer:
+        if isinstance(self.model, metaug.lightning_modules.MetAug):
+            check_precision(Namespace(config))  # on a CPU Lightning exchanges it for another one
         configured = _as_list(config.get("callbacks"))
+        useless = left_out(
+            configured,
+            checkpointing=config.get("enable_checkpointing"),
+            logger=config.get("logger"),
+        )
+        if useless:
+            names = ", ".join(type(callback).__name__ for callback in useless)
+            _say(f"without checkpoints or loggers, as asked for, there is no {names}")
+            config["callbacks"] = [each for each in configured if each not in useless]
         has_bar = any(isinstance(callback, ProgressBar) for callback in configured)
         if config.get("enable_progress_bar") is not False and not has_bar:
             callbacks = [*callbacks, metaug.callbacks.ProgressLine()]
@@ -108,16 +182,36 @@ class MetAugCLI(LightningCLI):
     def _prepare_subcommand_kwargs(self, subcommand: str) -> dict[str, Any]:
         kwargs = super()._prepare_subcommand_kwargs(subcommand)
         if kwargs.get("ckpt_path") == "last":
-            kwargs["ckpt_path"] = str(newest_checkpoint(self.trainer))
+            settings = yaml.safe_load(
+                self._parser(subcommand).dump(self.config[subcommand], skip_none=False)
+            )
+            newest = newest_checkpoint(self.trainer, lambda path: difference(path, settings))
+            kwargs["ckpt_path"] = str(newest)
         elif kwargs.get("ckpt_path"):
             check_readable(kwargs["ckpt_path"])
+        if subcommand == "fit":
+            check_monitors(self.trainer.callbacks)  # type: ignore[attr-defined]
+            overrides = {key: value for key, value in self.layers[-1].items() if "." in key}
+            _say(describe(self.model, self.datamodule, self.trainer.world_size, overrides))
+        else:
+            check_evaluation(
+                subcommand, self.model, kwargs.get("ckpt_path"), self.trainer.callbacks
+            )
         return kwargs
 
 
 def _as_list(value: Any) -> list[Any]:
-    if value is None:
-        return []
-    return value if isinstance(value, list) else [value]
+    return [one for one in (value if isinstance(value, list) else [value]) if one]
+
+
+def _entries(value: Any) -> list[dict[str, Any]]:
+    """Entries of the config as plain data; none of a switch such as `logger: false`."""
+    return [entry.as_dict() for entry in _as_list(value) if isinstance(entry, Namespace)]
+
+
+def _say(line: str) -> None:
+    if is_first_process():
+        print(line, flush=True)
 
 
 def _quieten() -> None:

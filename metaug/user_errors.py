@@ -26,6 +26,19 @@ USER_ERRORS = frozenset(
         "ValueError",
     }
 )
+# Errors of a class that bugs have too, by what they say, with what to do
+_TOLD_BY_MESSAGE = {
+    "not enough memory|allocate memory|out of memory|bad_alloc": (
+        "a smaller --data.batch_size, or --model.micro_batch_size, needs less memory"
+    ),
+    "PytorchStreamWriter failed|No space left on device|File too large": (
+        "make room on the disk, or move the run: --trainer.default_root_dir FOLDER"
+    ),
+    "Early stopping conditioned on metric": "monitor a score that is logged in every validation",
+    "api_key not configured|wandb login": (
+        "log in by `wandb login`, or set WANDB_MODE=offline or WANDB_MODE=disabled"
+    ),
+}
 MAX_LINES = 12
 _WORKER = re.compile(r"Caught (\w+) in DataLoader worker process \d+\.\n")
 
@@ -43,12 +56,24 @@ def explain(error: BaseException) -> str | None:
         return parser_message(str(error))
     error = below_the_parser(error)
     message = _message(error).strip()
-    if not message or not _is_user_error(error):
+    hint = _hint(error, message)
+    if not (message and _is_user_error(error)) and hint is None:
         return None
+    if hint is not None:
+        message = f"{message or type(error).__name__}\n{hint}"
     lines = message.splitlines()
     if len(lines) > MAX_LINES:
         lines[MAX_LINES - 1 :] = [f"... ({len(lines) - MAX_LINES + 1} more lines)"]
     return "\n".join(lines)
+
+
+def _hint(error: BaseException, message: str) -> str | None:
+    if isinstance(error, MemoryError):
+        message = "out of memory"
+    for pattern, hint in _TOLD_BY_MESSAGE.items():
+        if isinstance(error, Exception) and re.search(pattern, message):
+            return hint
+    return None
 
 
 def how_to_trace(error: BaseException) -> str:

@@ -11,12 +11,13 @@ ROOMS = ("lightning_modules", "datamodules", "callbacks", "metaug")
 # which sub-rooms a sub-room may import, beside itself
 MAY_IMPORT = {
     "lightning_modules": {
+        "arguments": set(),
         "checkpoints": set(),
         "distributed": set(),
-        "networks": {"checkpoints"},
-        "objectives": {"checkpoints"},
-        "meta_gradient": {"distributed"},
-        "training": {"distributed", "meta_gradient", "networks", "objectives"},
+        "networks": {"arguments", "checkpoints"},
+        "objectives": {"arguments", "checkpoints"},
+        "meta_gradient": {"arguments", "distributed"},
+        "training": {"arguments", "distributed", "meta_gradient", "networks", "objectives"},
         "evaluation": {"checkpoints", "distributed", "networks"},
     },
     "datamodules": {

@@ -2,10 +2,13 @@
 
 import importlib
 import inspect
+import os
 import sys
-from dataclasses import asdict, is_dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass
 from typing import Any, Self, get_args, get_type_hints
 
+import numpy as np
 import pytorch_lightning as pl
 from lightning_fabric.utilities.cloud_io import _load
 from torch import nn
@@ -126,7 +129,8 @@ def constructor_config(value: Any) -> Any:
 
     Returns:
         `{"class_path": ..., "init_args": ...}` for a component, a dict for a dataclass, a list
-        for a sequence; anything else as it is.
+        for a sequence; numbers of NumPy, and the containers of OmegaConf, as plain ones; anything
+        else as it is.
 
     Raises:
         NotRebuildableError: For a module that does not inherit from `Rebuildable`.
@@ -138,10 +142,14 @@ def constructor_config(value: Any) -> Any:
     if isinstance(value, nn.Module):
         raise NotRebuildableError(type(value).__name__)
     if is_dataclass(value) and not isinstance(value, type):
-        return asdict(value)
-    if isinstance(value, list | tuple):
+        return {each.name: constructor_config(getattr(value, each.name)) for each in fields(value)}
+    if isinstance(value, Mapping):
+        return {key: constructor_config(item) for key, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
         return [constructor_config(item) for item in value]
-    return value
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    return str(value) if isinstance(value, os.PathLike) else value
 
 
 def public_path(kind: type) -> str:

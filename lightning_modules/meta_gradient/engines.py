@@ -5,6 +5,7 @@ from typing import Literal, get_args
 
 from torch import Tensor
 
+from ..arguments.ranges import check_count, check_number
 from ..distributed.processes import Processes
 from .encoder_passes import Encode, EncoderPasses
 from .errors import EngineError
@@ -42,13 +43,14 @@ def check_inner_step(
             raise ValueError(
                 f"{name} {value!r} is unknown; use one of {', '.join(get_args(known))}"
             )
-    if not inner_lr > 0:
-        raise ValueError(
-            f"inner_lr, the look-ahead rate, must be greater than 0, got {inner_lr}; 0.05 is a "
-            "good start, and a generator of null trains without a meta step"
-        )
-    if steps < 1:
-        raise ValueError(f"inner_steps must be at least 1, got {steps}")
+    check_number(
+        "inner_lr, the look-ahead rate,",
+        inner_lr,
+        above=0,
+        hint="0.05 is a good start, and a generator of null trains without a meta step",
+    )
+    check_count("inner_steps", steps)
+    check_number("inner_momentum", momentum, at_least=0, below=1)
     if engine != "higher" and (steps > 1 or optimizer != "sgd" or momentum):
         raise EngineError(
             f"engine {engine!r} looks ahead by one plain SGD step, got inner_steps={steps}, "

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from ..arguments.ranges import check_count
 from .engines import Engine, check_inner_step
 from .unrolled import InnerOptimizer
 
@@ -49,10 +50,8 @@ class MetaStep:
             self.inner_optimizer,
             self.inner_momentum,
         )
-        for name, least in (("every", 1), ("audit_every", 0)):
-            value = getattr(self, name)
-            if value < least:
-                raise ValueError(f"meta {name} must be at least {least}, got {value}")
+        check_count("meta every", self.every)
+        check_count("meta audit_every", self.audit_every, at_least=0)
 
     @property
     def engine_arguments(self) -> dict[str, Any]:

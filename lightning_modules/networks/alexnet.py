@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ..arguments.ranges import check_count, check_number
 from ..checkpoints.rebuildable import Rebuildable
 from .encoder import PerViewEncoder, unit_norm
 
@@ -71,8 +72,9 @@ class AlexNet(Rebuildable):
         layer: Layer = "conv5",
     ) -> None:
         super().__init__()
-        if not width > 0:
-            raise ValueError(f"width must be greater than 0, got {width}")
+        check_count("image_channels", image_channels)
+        check_count("feature_dim", feature_dim)
+        check_number("width", width, above=0)
         self.layer = checked(layer)
         self.feature_dim = feature_dim
         first, second, third, fourth, fifth = (max(1, round(width * n)) for n in CONVOLUTIONS)

@@ -2,7 +2,7 @@
 
 import difflib
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, TypeGuard
 
@@ -18,6 +18,7 @@ def timm_backbone(
     *,
     small_images: bool = False,
     image_channels: int = 3,
+    image_size: int | None = None,
     pretrained: bool = False,
     **arguments: Any,
 ) -> nn.Module:
@@ -27,14 +28,18 @@ def timm_backbone(
         name: A name that timm knows.
         small_images: Keep the resolution of images of about 32 pixels: the usual CIFAR recipe for
             ResNets (3x3 stem of stride 1, no max-pooling; He et al., CVPR 2016, section 4.2),
-            32-pixel images in 4-pixel patches for transformers, else the first strided convolution
-            gets stride 1.
+            images in 4-pixel patches for transformers, else the first strided convolution gets
+            stride 1.
         image_channels: C.
+        image_size: Edge of the images, for backbones that are built for one size (transformers);
+            None for the backbone's own, of small images 32.
         pretrained: Whether to load timm's pretrained weights (needs internet).
         arguments: Passed to `timm.create_model`.
 
     Raises:
-        ValueError: If timm does not know the name, or no stem can be changed.
+        ValueError: If timm does not know the name, the arguments do not suit the model, or no stem
+            can be changed.
+        OSError: If pretrained weights cannot be loaded.
     """
     if not timm.is_model(name):
         close = difflib.get_close_matches(name, timm.list_models(), n=3)
@@ -42,25 +47,73 @@ def timm_backbone(
         raise ValueError(
             f"backbone {name!r} is not a timm model; {hint}timm.list_models() lists all names"
         )
-    build = partial(
-        timm.create_model, name, pretrained=pretrained, num_classes=0, in_chans=image_channels
-    )
-    if not small_images:
-        return build(**arguments)
+    for argument, instead in _NOT_IN_BACKBONE_ARGS.items():
+        if argument in arguments:
+            raise ValueError(f"backbone_args may not hold {argument!r}: {instead}")
+    build = partial(_build, name, in_chans=image_channels, pretrained=pretrained)
     try:
+        if not small_images:
+            return build(image_size, arguments)
+        size = image_size or 32
         if _takes_patches(name):
-            model = build(**({"img_size": 32, "patch_size": 4} | arguments))
+            model = build(size, {"patch_size": 4} | arguments)
         else:
-            model = build(**arguments)
+            model = build(image_size, arguments)
             _use_small_image_stem(model, image_channels)
-        representation_of_zeros(model, image_channels, arguments.get("img_size", 32))
+        representation_of_zeros(model, image_channels, arguments.get("img_size", size))
     except (TypeError, ValueError, AssertionError, RuntimeError) as error:
-        raise ValueError(
-            f"backbone {name!r} has no variant for small images ({str(error).splitlines()[0]}); "
-            "set small_images to false, or use another backbone such as resnet18 or "
-            "vit_tiny_patch16_224"
-        ) from error
+        reason = f"backbone {name!r} {{}} ({_first_line(error)}); "
+        if arguments and isinstance(error, TypeError):
+            message = reason.format(f"does not take backbone_args {arguments}") + (
+                "set backbone_args to null where they are those of another model"
+            )
+        elif small_images:
+            message = reason.format("has no variant for small images") + (
+                "set small_images to false, or use another backbone such as resnet18 or "
+                "vit_tiny_patch16_224"
+            )
+        else:
+            size_of_images = "" if image_size is None else f" for images of {image_size} pixels"
+            message = reason.format(f"cannot be built{size_of_images}") + (
+                f"it was given backbone_args {arguments}"
+            )
+        raise ValueError(message) from error
     return model
+
+
+_NOT_IN_BACKBONE_ARGS = {
+    "features_only": "an encoder is one vector for each image",
+    "num_classes": "an encoder has no classifier",
+    "in_chans": "it is called image_channels",
+    "pretrained": "it is an argument beside backbone_args",
+}
+
+
+def _build(
+    name: str, image_size: int | None, arguments: dict[str, Any], *, pretrained: bool, in_chans: int
+) -> nn.Module:
+    """A timm model, for images of a size where the model has to know."""
+    create = partial(
+        timm.create_model, name, pretrained=pretrained, num_classes=0, in_chans=in_chans
+    )
+    try:
+        if image_size is not None and "img_size" not in arguments:
+            try:
+                return create(img_size=image_size, **arguments)
+            except TypeError as error:
+                if "img_size" not in str(error):  # a network for images of any size
+                    raise
+        return create(**arguments)
+    except OSError as error:
+        raise OSError(
+            f"the pretrained weights of backbone {name!r} cannot be loaded ({_first_line(error)}); "
+            "they come from huggingface.co: fetch them where there is internet and set HF_HOME to "
+            "that cache, or set pretrained: false"
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)[:200]
 
 
 def _takes_patches(name: str) -> bool:
@@ -91,7 +144,10 @@ def _is_strided(module: nn.Module) -> TypeGuard[nn.Conv2d]:
 
 
 def representation_of_zeros(
-    backbone: nn.Module, image_channels: int, image_size: int | Sequence[int] = 32
+    backbone: nn.Module,
+    image_channels: int,
+    image_size: int | Sequence[int] = 32,
+    represent: Callable[[torch.Tensor], torch.Tensor] | None = None,
 ) -> torch.Tensor:
     """What a backbone makes of two blank images in evaluation mode; its mode is put back.
 
@@ -99,20 +155,22 @@ def representation_of_zeros(
         backbone: A module `[N, C, H, W] -> [N, F]`.
         image_channels: C.
         image_size: H and W, or both.
+        represent: What to call, if not the backbone itself.
     """
     shape = [image_size] * 2 if isinstance(image_size, int) else list(image_size)
     like = next(backbone.parameters(), torch.zeros(()))
     image = torch.zeros(2, image_channels, *shape, dtype=like.dtype, device=like.device)
     with evaluation_mode(backbone):
-        return backbone(image)
+        return (represent or backbone)(image)
 
 
-def feature_size(backbone: nn.Module, image_channels: int) -> int:
+def feature_size(backbone: nn.Module, image_channels: int, image_size: int = 32) -> int:
     """F, the size of a backbone's representation.
 
     Args:
         backbone: A module `[N, C, H, W] -> [N, F]`.
         image_channels: C.
+        image_size: H and W of the images to try it with.
 
     Raises:
         ValueError: If the backbone does not tell its `num_features` and cannot be tried out.
@@ -121,11 +179,12 @@ def feature_size(backbone: nn.Module, image_channels: int) -> int:
     if isinstance(size, int):
         return getattr(backbone, "head_hidden_size", size) or size
     try:
-        output = representation_of_zeros(backbone, image_channels)
+        output = representation_of_zeros(backbone, image_channels, image_size)
     except RuntimeError as error:
+        shape = [2, image_channels, image_size, image_size]
         raise ValueError(
-            f"the backbone does not take images of [2, {image_channels}, 32, 32] ({error}); give "
-            "it an attribute num_features, the F of its output [N, F]"
+            f"the backbone does not take images of {shape} ({_first_line(error)}); give it an "
+            "attribute num_features, the F of its output [N, F]"
         ) from error
     if output.ndim != 2:
         raise ValueError(

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ..arguments.ranges import check_count
 from ..checkpoints.rebuildable import Rebuildable
 from .backbone import feature_size, timm_backbone
 
@@ -26,8 +27,6 @@ def projection_head(
         layers: Number of linear layers, >= 1.
         norm: Whether BatchNorm stands before each ReLU.
     """
-    if layers < 1:
-        raise ValueError(f"a projection head needs at least 1 layer, got {layers}")
     modules: list[nn.Module] = []
     width = in_features
     for _ in range(layers - 1):
@@ -46,7 +45,8 @@ class Encoder(Rebuildable):
     Args:
         backbone: The name of a timm model, or a module `[N, C, H, W] -> [N, F]`.
         small_images: Keep the resolution of images of about 32 pixels (timm models only).
-        image_channels: C, channels of an image.
+        image_channels: C, channels of an image; null for 3. The command line fills in those of the
+            data.
         projection_dim: D, size of a feature.
         projection_hidden: Hidden size of the projection head; 0 for F.
         projection_layers: Linear layers of the projection head, >= 1.
@@ -57,6 +57,8 @@ class Encoder(Rebuildable):
             convolutions pass on: less time on a CPU, and on a GPU with bf16 or TF32. On a CPU in
             float32 torch then sums BatchNorm's statistics less precisely (gradients to 1e-4
             instead of 1e-5), so choose it for speed, not to compare numbers.
+        image_size: H and W, for timm models that are built for one size (transformers); null for
+            the model's own. The command line fills in that of the data.
 
     Examples:
         >>> encoder = Encoder("resnet10t", small_images=True, projection_dim=64)
@@ -69,7 +71,7 @@ class Encoder(Rebuildable):
         self,
         backbone: str | nn.Module = "resnet18",
         small_images: bool = False,
-        image_channels: int = 3,
+        image_channels: int | None = None,
         projection_dim: int = 128,
         projection_hidden: int = 0,
         projection_layers: int = 2,
@@ -77,18 +79,27 @@ class Encoder(Rebuildable):
         pretrained: bool = False,
         backbone_args: dict[str, Any] | None = None,
         channels_last: bool = False,
+        image_size: int | None = None,
     ) -> None:
         super().__init__()
+        image_channels = 3 if image_channels is None else image_channels
+        check_count("image_channels", image_channels)
+        if image_size is not None:
+            check_count("image_size", image_size)
+        check_count("projection_dim", projection_dim)
+        check_count("projection_hidden", projection_hidden, at_least=0)
+        check_count("projection_layers", projection_layers)
         if isinstance(backbone, str):
             backbone = timm_backbone(
                 backbone,
                 small_images=small_images,
                 image_channels=image_channels,
+                image_size=image_size,
                 pretrained=pretrained,
                 **(backbone_args or {}),
             )
         self.backbone = backbone
-        self.num_features = feature_size(backbone, image_channels)
+        self.num_features = feature_size(backbone, image_channels, image_size or 32)
         self.feature_dim = projection_dim
         self.channels_last = channels_last
         self.num_views: int | None = None

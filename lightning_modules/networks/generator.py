@@ -6,6 +6,7 @@ Letters: `N` instances, `V` views, `D` feature size.
 import torch
 from torch import Tensor, nn
 
+from ..arguments.ranges import check_count
 from ..checkpoints.rebuildable import Rebuildable
 from .encoder import projection_head, unit_norm
 
@@ -74,11 +75,11 @@ class ViewNetworks(nn.ModuleList):
         shared: bool,
         norm: bool,
     ) -> None:
-        if num_views < 2:
-            raise ValueError(
-                f"the generator needs at least 2 views, got num_views={num_views}; "
-                "set it to the number of views of the data"
-            )
+        check_count("feature_dim", feature_dim)
+        hint = "set it to the number of views of the data"
+        check_count("the generator's num_views", num_views, at_least=2, hint=hint)
+        check_count("hidden_dim", hidden_dim)
+        check_count("num_layers", num_layers)
         super().__init__(
             projection_head(
                 feature_dim, feature_dim, hidden=hidden_dim, layers=num_layers, norm=norm

@@ -2,6 +2,7 @@
 
 from torch import Tensor, nn
 
+from ..arguments.ranges import check_number
 from ..checkpoints.rebuildable import Rebuildable
 from .encoder import unit_norm
 from .generator import ViewNetworks
@@ -45,8 +46,8 @@ class ResidualGenerator(Rebuildable):
         centered: bool = False,
     ) -> None:
         super().__init__()
-        if radius is not None and not radius > 0:
-            raise ValueError(f"radius must be greater than 0, got {radius}; null for no limit")
+        if radius is not None:
+            check_number("radius", radius, above=0, hint="null for no limit")
         self.feature_dim = feature_dim
         self.num_views = num_views
         self.radius = radius

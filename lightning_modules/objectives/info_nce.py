@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from ..arguments.ranges import check_number
 from ..checkpoints.rebuildable import Rebuildable
 from .pairs import PairSet, check_similarities
 
@@ -45,10 +46,7 @@ def each_positive(positive: Tensor, negative: Tensor) -> Tensor:
 
 
 def _check_temperature(temperature: float) -> None:
-    if not temperature > 0:
-        raise ValueError(
-            f"temperature must be greater than 0, got {temperature}; SimCLR uses 0.1 to 0.5"
-        )
+    check_number("temperature", temperature, above=0, hint="SimCLR uses 0.1 to 0.5")
 
 
 class InfoNCE(Rebuildable):

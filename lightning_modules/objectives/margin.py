@@ -5,6 +5,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
+from ..arguments.ranges import check_number
 from ..checkpoints.rebuildable import Rebuildable
 from .pairs import PairSet, check_similarities
 
@@ -70,7 +71,7 @@ def margin_regularization(
         R, a scalar >= 0.
 
     Raises:
-        ValueError: If a shape is not as stated or `kind` is unknown.
+        ValueError: If a shape is not as stated, `kind` is unknown or a weight is negative.
     """
     check_similarities(
         positive=positive,
@@ -78,6 +79,8 @@ def margin_regularization(
         augmented_positive=augmented_positive,
         augmented_negative=augmented_negative,
     )
+    check_number("positive_weight", positive_weight, at_least=0)
+    check_number("negative_weight", negative_weight, at_least=0)
     upper, lower = margins(positive.amin(dim=1), negative.amax(dim=1), kind)
     too_easy, too_far = hinges(upper, lower, augmented_positive.T, augmented_negative[None])
     return (positive_weight * too_easy + negative_weight * too_far).mean()
@@ -109,9 +112,9 @@ class MarginRegularization(Rebuildable):
     Args:
         kind: `large`, `small` or `mean`: how the margins follow from the hardest original
             pairs of an instance.
-        weight: delta, the weight of R in the objective.
-        positive_weight: w+, the weight of the positive pairs in R.
-        negative_weight: w-, the weight of the negative pairs in R.
+        weight: delta >= 0, the weight of R in the objective.
+        positive_weight: w+ >= 0, the weight of the positive pairs in R.
+        negative_weight: w- >= 0, the weight of the negative pairs in R.
         acts_on: `both` networks, the `generator` alone, or `none` (R is only logged).
 
     Examples:
@@ -133,6 +136,9 @@ class MarginRegularization(Rebuildable):
                 raise ValueError(
                     f"margin {name} {value!r} is unknown; use one of {', '.join(get_args(allowed))}"
                 )
+        check_number("margin weight", weight, at_least=0)
+        check_number("margin positive_weight", positive_weight, at_least=0)
+        check_number("margin negative_weight", negative_weight, at_least=0)
         self.kind = kind
         self.weight = weight
         self.positive_weight = positive_weight

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ..arguments.ranges import check_count, check_number, check_seed
 from ..checkpoints.rebuildable import Rebuildable
 from .pairs import Negatives
 
@@ -40,10 +41,11 @@ class MemoryBank(Rebuildable):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        if num_negatives < 1:
-            raise ValueError(f"num_negatives must be at least 1, got {num_negatives}")
-        if not 0 <= momentum < 1:
-            raise ValueError(f"memory bank momentum must be in [0, 1), got {momentum}")
+        check_count("num_negatives", num_negatives)
+        check_number("memory bank momentum", momentum, at_least=0, below=1)
+        if num_instances is not None:
+            check_count("num_instances", num_instances, at_least=2)
+        check_seed(seed)
         self.num_negatives = num_negatives
         self.momentum = momentum
         self.num_instances = num_instances

@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple, get_args
 import torch
 from torch import Tensor, nn
 
+from ..arguments.ranges import check_number
 from ..checkpoints.rebuildable import Rebuildable
 from .margin import MarginRegularization
 from .oucl import OUCL
@@ -45,7 +46,7 @@ class MetAugObjective(Rebuildable):
             loss over original pairs + lambda * [the sum over views of the loss with that view
             replaced by its augmented feature + the loss with every view replaced]; `anchored`: as
             `unified`, without pairs of two augmented features.
-        augmented_weight: lambda, the weight of the losses over augmented features.
+        augmented_weight: lambda >= 0, the weight of the losses over augmented features.
         margin: Margin-injected regularization, or null for none.
         adversarial: The generator makes the contrastive loss after the look-ahead as great as it
             can, instead of as small as in the paper; it minimizes R either way.
@@ -70,6 +71,7 @@ class MetAugObjective(Rebuildable):
         detach: bool = False,
     ) -> None:
         super().__init__()
+        check_number("augmented_weight", augmented_weight, at_least=0)
         if composition not in get_args(Composition):
             raise ValueError(
                 f"composition {composition!r} is unknown; use one of "

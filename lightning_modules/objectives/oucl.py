@@ -3,6 +3,7 @@
 from torch import Tensor
 from torch.nn import functional
 
+from ..arguments.ranges import check_number
 from ..checkpoints.rebuildable import Rebuildable
 from .pairs import PairSet, check_similarities
 
@@ -56,13 +57,13 @@ def oucl(
         positive: Similarities of positive pairs, `[N, P]`, in [0, 1].
         negative: Similarities of negative pairs, `[N, K]`, in [0, 1].
         gamma: Scale of the logits, > 0.
-        margin: Self-paced margin m, or None for the plain form.
+        margin: Self-paced margin m in [0, 1], or None for the plain form.
 
     Returns:
         The mean over instances, a scalar.
 
     Raises:
-        ValueError: If a shape is not as stated, or `gamma` is not positive.
+        ValueError: If a shape is not as stated, or a number is out of its range.
 
     Examples:
         >>> import torch
@@ -70,7 +71,7 @@ def oucl(
         tensor(0.0003)
     """
     check_similarities(positive=positive, negative=negative)
-    _check_gamma(gamma)
+    _check_settings(gamma, margin)
     return unified_loss(
         positive_logits(positive, gamma, margin).T,
         negative_logits(negative, gamma, margin)[None],
@@ -91,9 +92,10 @@ def unified_loss(positive: Tensor, negative: Tensor, gamma: float) -> Tensor:
     return (16 / gamma) * functional.softplus(total, threshold=40)
 
 
-def _check_gamma(gamma: float) -> None:
-    if not gamma > 0:
-        raise ValueError(f"gamma must be greater than 0, got {gamma}; the paper's code runs 16")
+def _check_settings(gamma: float, margin: float | None) -> None:
+    check_number("gamma", gamma, above=0, hint="the paper's code runs 16")
+    if margin is not None:
+        check_number("margin", margin, at_least=0, at_most=1, hint="null for the plain form")
 
 
 class OUCL(Rebuildable):
@@ -112,7 +114,7 @@ class OUCL(Rebuildable):
 
     def __init__(self, gamma: float = 16.0, margin: float | None = None) -> None:
         super().__init__()
-        _check_gamma(gamma)
+        _check_settings(gamma, margin)
         self.gamma = gamma
         self.margin = margin
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 
+from ..arguments.ranges import check_count
 from .batch_formats import Batch
 
 
@@ -20,8 +21,7 @@ class Accumulation:
     """
 
     def __init__(self, size: int) -> None:
-        if size < 1:
-            raise ValueError(f"accumulate must be at least 1, got {size}")
+        check_count("accumulate", size)
         self.size = size
         self.pending: list[Batch] = []
 

@@ -1,11 +1,14 @@
 """Checks that fail early, each with the value and how to fix it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
+
+from .batch_formats import Batch
+from .optimization import OptimizerSettings
 
 
 class NonFiniteLossError(RuntimeError):
@@ -33,8 +36,48 @@ def check_views(count: int | None, source: str, encoder: nn.Module, generator: A
             )
 
 
-def check_precision(trainer: pl.Trainer) -> None:
+def check_settings(trainer: pl.Trainer) -> None:
+    """Check that a trainer asks for nothing that manual optimization leaves out.
+
+    Raises:
+        ValueError: Naming what does it instead.
+    """
+    if trainer.gradient_clip_val:
+        raise ValueError(
+            f"gradient_clip_val={trainer.gradient_clip_val} of the trainer clips one optimizer's "
+            "gradients, and MetAug has two: use its clip_norm (--model.clip_norm)"
+        )
+    if trainer.accumulate_grad_batches != 1:
+        raise ValueError(
+            f"accumulate_grad_batches={trainer.accumulate_grad_batches} of the trainer would "
+            "contrast each batch by itself: use MetAug's accumulate (--model.accumulate), whose "
+            "batches share their negatives"
+        )
+
+
+def check_warm_up(trainer: pl.Trainer, *settings: OptimizerSettings) -> None:
+    """Check that a run's epochs are not all warm-up and more; one of few steps is a trial.
+
+    Raises:
+        ValueError: Naming both.
+    """
+    epochs = trainer.max_epochs
+    if epochs in (None, -1) or trainer.max_steps != -1 or trainer.fast_dev_run:
+        return
+    for each in settings:
+        if each.warmup_epochs > epochs:
+            raise ValueError(
+                f"warmup_epochs={each.warmup_epochs:g} is longer than training, max_epochs="
+                f"{epochs}: the learning rate would never reach {each.lr:g}; set it to less, or "
+                "train for longer"
+            )
+
+
+def check_precision(trainer: Any) -> None:
     """Check that the trainer's precision suits two objectives and a look-ahead.
+
+    Args:
+        trainer: A trainer or its settings; on a CPU a trainer of `16-mixed` says `bf16-mixed`.
 
     Raises:
         ValueError: For float16, and for weights kept in less than float32.
@@ -52,18 +95,12 @@ def check_precision(trainer: pl.Trainer) -> None:
         )
 
 
-def check_clip_norm(clip_norm: float | None) -> None:
-    """Check the greatest norm of gradients.
-
-    Raises:
-        ValueError: If it is not above 0.
-    """
-    if clip_norm is not None and not clip_norm > 0:
-        raise ValueError(f"clip_norm must be greater than 0, got {clip_norm}; null for no limit")
-
-
 def check_finite(
-    trainer: pl.Trainer, loss: Tensor, terms: dict[str, Tensor], gradients: Sequence[Tensor] = ()
+    trainer: pl.Trainer,
+    loss: Tensor,
+    terms: dict[str, Tensor],
+    gradients: Sequence[Tensor] = (),
+    cause: Callable[[], str | None] = lambda: None,
 ) -> None:
     """Check that the loss and its gradients are finite, before they spoil the parameters.
 
@@ -74,6 +111,7 @@ def check_finite(
         loss: A scalar.
         terms: What the loss is made of, by name; each a scalar.
         gradients: What the optimizers are about to step along.
+        cause: What else than the learning rate is wrong, if anything; asked when something is.
 
     Raises:
         NonFiniteLossError: Naming the step, the terms that blew up, and a checkpoint to resume
@@ -96,9 +134,34 @@ def check_finite(
     resume = f"resume from {last}" if last else "no checkpoint was written yet"
     raise NonFiniteLossError(
         f"the loss is {float(loss)} at step {trainer.global_step}; not finite: "
-        f"{', '.join(blown) or 'their weighted sum'}. Lower the learning rate, add warm-up or "
-        f"set clip_norm; {resume}"
+        f"{', '.join(blown) or 'their weighted sum'}. "
+        f"{cause() or 'Lower the learning rate, add warm-up or set clip_norm'}; {resume}"
     )
+
+
+def find_cause(module: Any, batches: Sequence[Batch], index: Tensor | None) -> str | None:
+    """Why a loss is not finite, where it is not for a step that was too long.
+
+    Args:
+        module: MetAug.
+        batches: Its batches.
+        index: Dataset index of the instances of the global batch; None without a memory bank.
+    """
+    if not all(bool(torch.isfinite(view).all()) for batch in batches for view in batch.views):
+        return "The images of this batch are not finite: look at the data and its mean and std"
+    if module.global_step == 0:
+        state = module.state_dict().items()
+        broken = [name for name, value in state if not bool(torch.isfinite(value).all())]
+        if broken:
+            return f"{broken[0]} was not finite before the first step: look at where it comes from"
+    if index is not None:
+        drawn = module.memory_bank.draw(module.global_step).index
+        if bool((index[:, None] == drawn).all(dim=1).any()):
+            return (
+                f"All {drawn.numel()} draws from the memory bank are of one of the batch's own "
+                "images, which leaves it no negatives: raise num_negatives"
+            )
+    return None
 
 
 class IncompleteStateError(RuntimeError):

@@ -12,8 +12,10 @@ import inspect
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
+import torch
 from torch import Tensor, nn
 
+from ..networks.backbone import representation_of_zeros
 from ..objectives import Terms
 
 
@@ -83,6 +85,39 @@ def check_encoder(encoder: Any, memory_bank: nn.Module | None) -> None:
             f"a memory bank must know the size D of features [N, V, D], but the encoder "
             f"{type(encoder).__name__} has no feature_dim; add in its __init__\n"
             "    self.feature_dim = ..."
+        )
+
+
+def check_images(encoder: Any, data: Any) -> None:
+    """Check that an encoder takes the images of a data module, by two blank ones.
+
+    Args:
+        encoder: An encoder; its mode and the random state stay as they are.
+        data: May tell its `image_channels` and `image_size`.
+
+    Raises:
+        ValueError: If it does not, or gives something else than `[N, F]`.
+    """
+    channels, size = getattr(data, "image_channels", None), getattr(data, "image_size", None)
+    if not (isinstance(channels, int) and isinstance(size, int)):
+        return
+    images = f"the data's images of {channels} channel(s) and {size} x {size} pixels"
+    try:
+        with torch.random.fork_rng(devices=[]), torch.compiler.set_stance("force_eager"):
+            represent = getattr(encoder, "represent", encoder)
+            output = representation_of_zeros(encoder, channels, size, represent)
+    except Exception as error:
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise ValueError(
+            f"the encoder does not take {images} ({reason}); build it with "
+            f"image_channels={channels} and, if it is a transformer, image_size={size}, or set "
+            "those of the data module"
+        ) from error
+    if not isinstance(output, Tensor) or output.ndim != 2:
+        got = list(output.shape) if isinstance(output, Tensor) else type(output).__name__
+        raise ValueError(
+            f"the encoder must map {images} to representations [N, F], got {got}; its backbone "
+            "needs pooling and flattening"
         )
 
 

@@ -10,6 +10,8 @@ from timm.optim import create_optimizer_v2
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
+from ..arguments.ranges import check_count, check_number
+
 ScheduleName = Literal["constant", "cosine", "step"]
 
 
@@ -21,12 +23,12 @@ class OptimizerSettings:
         name: An optimizer that timm knows: `sgd` (Nesterov), `momentum` (plain), `adamw`,
             `lars`, `lamb` and others.
         lr: Peak learning rate, > 0.
-        momentum: Momentum, of optimizers that have one.
-        weight_decay: Weight decay; not applied to biases and normalization parameters.
+        momentum: Momentum in [0, 1), of optimizers that have one.
+        weight_decay: Weight decay, >= 0; not applied to biases and normalization parameters.
         schedule: `constant`, `cosine` (to 0 at the end of training) or `step`.
         warmup_epochs: Epochs of linear warm-up from near 0 to the peak; fractions are allowed.
         milestones: Epochs at which `step` multiplies the rate by `decay`.
-        decay: Factor of `step`.
+        decay: Factor of `step`, in (0, 1].
 
     Examples:
         >>> settings = OptimizerSettings("adamw", lr=1e-3, schedule="cosine", warmup_epochs=1)
@@ -49,15 +51,18 @@ class OptimizerSettings:
         Raises:
             ValueError: Naming the setting, its value and how to fix it.
         """
-        if not self.lr > 0:
-            raise ValueError(f"lr must be greater than 0, got {self.lr}")
+        check_number("lr", self.lr, above=0)
+        check_number("momentum", self.momentum, at_least=0, below=1)
+        check_number("weight_decay", self.weight_decay, at_least=0)
+        check_number("warmup_epochs", self.warmup_epochs, at_least=0)
+        check_number("decay", self.decay, above=0, at_most=1)
+        for milestone in self.milestones:
+            check_count("milestones", milestone)
         if self.schedule not in get_args(ScheduleName):
             raise ValueError(
                 f"schedule {self.schedule!r} is unknown; use one of "
                 f"{', '.join(get_args(ScheduleName))}"
             )
-        if self.warmup_epochs < 0:
-            raise ValueError(f"warmup_epochs must be 0 or more, got {self.warmup_epochs}")
 
     def build(self, module: nn.Module) -> torch.optim.Optimizer:
         """The optimizer of a module's parameters.

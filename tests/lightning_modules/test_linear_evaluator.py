@@ -195,9 +195,9 @@ def test_checkpoint_rebuilds_the_evaluator(tmp_path):
 
 
 def test_mistakes_name_value_and_cure(tmp_path):
-    with pytest.raises(ValueError, match=r"learning_rates=\[\], but give one or more"):
+    with pytest.raises(ValueError, match="learning_rates is empty; give one or more"):
         LinearEvaluator(tiny_encoder(), learning_rates=[])
-    with pytest.raises(ValueError, match=r"held_out=1.0, but it must lie in \[0, 1\)"):
+    with pytest.raises(ValueError, match=r"held_out must be .* less than 1, got 1.0"):
         LinearEvaluator(tiny_encoder(), held_out=1.0)
     with pytest.raises(FileNotFoundError, match=r"no checkpoint or exported folder 'none.ckpt'"):
         LinearEvaluator("none.ckpt")

@@ -11,6 +11,7 @@ from metaug.lightning_modules import (
     MemoryBank,
     MetaStep,
     NonFiniteLossError,
+    OptimizerSettings,
     PerViewEncoder,
 )
 from metaug.lightning_modules.training.checks import IncompleteStateError, check_precision
@@ -229,3 +230,41 @@ def test_no_checkpoint_of_half_a_step(tmp_path):
     with pytest.raises(IncompleteStateError, match="updated one network and not the other"):
         fit(model, callbacks=[saving], enable_checkpointing=True)
     assert not list(tmp_path.iterdir())
+
+
+class PoisonImages(pl.Callback):
+    """Sets a pixel to NaN."""
+
+    def on_train_batch_start(self, trainer, module, batch, batch_idx):
+        batch[1][0][0, 0, 0, 0] = torch.nan
+
+
+def test_what_else_than_the_learning_rate_is_wrong():
+    with pytest.raises(NonFiniteLossError, match="images of this batch are not finite") as caught:
+        fit(tiny_metaug(), callbacks=[PoisonImages()])
+    assert "learning rate" not in str(caught.value)
+    module = tiny_metaug()
+    with torch.no_grad():
+        module.encoder.projection[0].weight.fill_(torch.nan)
+    with pytest.raises(
+        NonFiniteLossError, match=r"encoder.projection.0.weight was not finite before the first"
+    ):
+        fit(module)
+
+
+def test_draws_that_are_all_of_the_anchors_own_image():
+    with pytest.raises(NonFiniteLossError, match="raise num_negatives"):
+        fit(tiny_metaug(memory_bank=MemoryBank(1, num_instances=16)))
+
+
+@pytest.mark.parametrize("settings", [{"gradient_clip_val": 1.0}, {"accumulate_grad_batches": 2}])
+def test_settings_of_the_trainer_that_have_another_name(settings):
+    with pytest.raises(ValueError, match=r"--model\.(clip_norm|accumulate)"):
+        fit(tiny_metaug(), **settings)
+
+
+def test_warm_up_longer_than_training():
+    settings = OptimizerSettings(warmup_epochs=3)
+    with pytest.raises(ValueError, match="warmup_epochs=3 is longer than training, max_epochs=1"):
+        fit(tiny_metaug(encoder_optimizer=settings), max_epochs=1, max_steps=-1)
+    fit(tiny_metaug(encoder_optimizer=settings), fast_dev_run=True)

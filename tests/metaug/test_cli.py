@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -44,7 +45,33 @@ def test_no_command_shows_help_and_fails(capsys):
     assert "usage: metaug COMMAND" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["configs"]])
+@pytest.mark.parametrize("command", ["fit", "validate", "test", "predict"])
+def test_help_of_a_command_fits_a_screen(command, capsys):
+    assert main([command, "--help"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert 20 < len(lines) < 50
+    assert max(map(len, lines)) <= 100
+    options = [line.split()[0] for line in lines if line.startswith("  --")]
+    assert {"--data.root", "--trainer.max_epochs", "--callbacks.KNNProbe.k"} <= set(options)
+
+
+def test_console_command_finds_classes_in_the_present_folder(tmp_path):
+    (tmp_path / "own.py").write_text(
+        "from metaug.datamodules import DigitsDataModule\nclass Own(DigitsDataModule): ..."
+    )
+    command = [str(Path(sys.executable).with_name("metaug")), "fit", "--config", "digits.yaml"]
+    done = subprocess.run(
+        [*command, "--data", "own.Own", "--print_config"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "class_path: own.Own" in done.stdout
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["configs"], ["fit", "--help"]])
 def test_answers_without_torch(arguments):
     script = "from metaug.cli import main, sys; main(); sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", script, *arguments], check=True, timeout=60)

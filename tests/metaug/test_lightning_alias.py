@@ -43,6 +43,26 @@ except RuntimeError as error:
 else:
     raise SystemExit("no error")
 """
+FIRST = """
+import lightning.pytorch as L
+from metaug.lightning_modules import Encoder, MetAug
+assert issubclass(MetAug, L.LightningModule)
+"""
+BETWEEN = """
+import metaug
+import lightning.pytorch as L
+from metaug.lightning_modules import Encoder, MetAug
+assert issubclass(MetAug, L.LightningModule)
+"""
+LATER = """
+import warnings
+from metaug.lightning_modules import Encoder, MetAug
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    import lightning.pytorch as L
+assert any("call metaug.use_lightning() before" in str(w.message) for w in caught), caught
+assert not issubclass(MetAug, L.LightningModule)
+"""
 COMMAND = """
 import os, sys
 os.environ["METAUG_LIGHTNING"] = "1"
@@ -56,7 +76,17 @@ assert issubclass(metaug.trainer_cli.MetAugCLI, lightning.pytorch.cli.LightningC
 """
 
 
-@pytest.mark.parametrize("script", [FIT, TOO_LATE, COMMAND], ids=["fit", "too late", "command"])
+SCRIPTS = {
+    "fit": FIT,
+    "too late": TOO_LATE,
+    "command": COMMAND,
+    "lightning first": FIRST,
+    "lightning between": BETWEEN,
+    "lightning later": LATER,
+}
+
+
+@pytest.mark.parametrize("script", SCRIPTS.values(), ids=SCRIPTS)
 def test_in_a_fresh_process(script, tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=200

@@ -140,9 +140,9 @@ def test_failure_in_the_middle_leaves_a_checkpoint():
 
 USER_ERRORS = {
     "arguments are required: fit.data, fit.model; give a config, such as": ["fit"],
-    "--trainer.max_ep=3; did you mean 'max_epochs'?": [*FIT, "--trainer.max_ep=3"],
+    "--trainer.max_ep=3; did you mean --trainer.max_epochs?": [*FIT, "--trainer.max_ep=3"],
     "trainer.max_epochs: Expected a int, got three": [*FIT, "--trainer.max_epochs=three"],
-    "model.part: Option 'sise' is not accepted; did you mean 'size'?": [
+    "model.part: Option 'sise' is not accepted; did you mean --model.part.size?": [
         *(*FIT, f"{PART}.init_args.sise=3")
     ],
     "model.rate: Option 'rl' is not accepted; tests.metaug.toy.Rate takes lr": [
@@ -174,7 +174,7 @@ def test_error_in_the_middle_of_training_is_short(capsys):
 def test_unknown_key_in_yaml(tmp_path, capsys):
     Path("wrong.yaml").write_text("trainer: {max_epoch: 3}")
     assert main([*FIT, "--config", "wrong.yaml"]) == 2
-    assert "does not accept option 'trainer.max_epoch'; did you mean 'max_epochs'?" in (
+    assert "does not accept option 'trainer.max_epoch'; did you mean --trainer.max_epochs?" in (
         capsys.readouterr().err
     )
 

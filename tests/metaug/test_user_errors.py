@@ -85,6 +85,25 @@ def test_error_of_another_class_keeps_its_traceback(error):
     assert explain(error) is None
 
 
+@pytest.mark.parametrize(
+    ("error", "hint"),
+    [
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), "micro_batch_size"),
+        (RuntimeError("CUDA out of memory. Tried to"), "micro_batch_size"),
+        (MemoryError(), "micro_batch_size"),
+        (RuntimeError("PytorchStreamWriter failed writing file data/3"), "default_root_dir"),
+        (OSError(28, "No space left on device", "last.ckpt"), "make room on the disk"),
+        (RuntimeError("api_key not configured (no-tty)"), "WANDB_MODE=offline"),
+        (RuntimeError("Early stopping conditioned on metric `x`"), "monitor a score"),
+    ],
+    ids=str,
+)
+def test_what_the_machine_lacks_is_said_with_what_to_do(error, hint):
+    message = explain(error)
+    assert str(error.args[-1] if error.args else "MemoryError").partition(". ")[0] in message
+    assert hint in message
+
+
 def test_missing_file_is_named():
     assert explain(caught(open, "nowhere.txt")) == "nowhere.txt: No such file or directory"
 

@@ -1,5 +1,8 @@
 """What a module was built from, as plain data, and back."""
 
+from pathlib import Path
+
+import numpy as np
 import pytest
 import torch
 from metaug.lightning_modules import (
@@ -7,6 +10,7 @@ from metaug.lightning_modules import (
     MetaStep,
     MetAug,
     MetAugObjective,
+    OptimizerSettings,
     PerViewEncoder,
     Rebuildable,
 )
@@ -81,3 +85,17 @@ def test_a_plain_module_has_no_config():
         constructor_config(nn.Linear(1, 1))
     with pytest.raises(ValueError, match=r"does not hold encoder \(a module\)"):
         read_arguments(MetAug, {})
+
+
+def test_numbers_of_numpy_and_containers_become_plain(tmp_path):
+    """As Hydra without `_convert_: all` gives them: the checkpoint must load weights-only."""
+    omegaconf = pytest.importorskip("omegaconf")
+    settings = OptimizerSettings(lr=np.float32(0.25), milestones=omegaconf.ListConfig([1, 2]))
+    given = {"numbers": omegaconf.DictConfig({"a": [1, {"b": 2}]}), "path": Path("x")}
+    config = {"settings": constructor_config(settings), "given": constructor_config(given)}
+    assert config["settings"]["lr"] == 0.25
+    assert type(config["settings"]["lr"]) is float
+    assert config["settings"]["milestones"] == [1, 2]
+    assert config["given"] == {"numbers": {"a": [1, {"b": 2}]}, "path": "x"}
+    torch.save(config, tmp_path / "config.ckpt")
+    assert torch.load(tmp_path / "config.ckpt", weights_only=True) == config

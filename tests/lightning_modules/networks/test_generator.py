@@ -85,9 +85,9 @@ def test_wrong_features(shape):
 
 
 def test_wrong_settings():
-    with pytest.raises(ValueError, match="at least 2 views, got num_views=1"):
+    with pytest.raises(ValueError, match="num_views must be at least 2, got 1; set it to"):
         AugmentationGenerator(num_views=1)
-    with pytest.raises(ValueError, match="at least 1 layer, got 0"):
+    with pytest.raises(ValueError, match="num_layers must be at least 1, got 0"):
         AugmentationGenerator(num_layers=0)
     with pytest.raises(ValueError, match="radius must be greater than 0, got 0"):
         ResidualGenerator(radius=0)

@@ -68,8 +68,8 @@ def test_a_fresh_bank_loads_the_entries():
     ("settings", "words"),
     [
         ({"num_negatives": 0}, "num_negatives must be at least 1, got 0"),
-        ({"momentum": 1.0}, r"momentum must be in \[0, 1\), got 1.0"),
-        ({"momentum": -0.1}, r"momentum must be in \[0, 1\), got -0.1"),
+        ({"momentum": 1.0}, r"momentum must be .* less than 1, got 1.0"),
+        ({"momentum": -0.1}, r"momentum must be .* less than 1, got -0.1"),
     ],
 )
 def test_errors(settings, words):

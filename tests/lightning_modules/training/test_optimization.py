@@ -77,7 +77,7 @@ def test_clipping():
     [
         ({"lr": 0.0}, "lr must be greater than 0, got 0.0"),
         ({"schedule": "linear"}, "schedule 'linear' is unknown; use one of constant, cosine"),
-        ({"warmup_epochs": -1}, "warmup_epochs must be 0 or more, got -1"),
+        ({"warmup_epochs": -1}, "warmup_epochs must be at least 0, got -1"),
     ],
 )
 def test_wrong_settings(settings, words):

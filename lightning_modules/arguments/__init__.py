@@ -1,0 +1,1 @@
+"""Checks of the arguments that constructors and functions are given."""
