@@ -107,7 +107,7 @@ def newest_checkpoint(
             f"no last.ckpt to take up in {', '.join(map(str, folders)) or 'any logger folder'}; "
             "run without --ckpt_path, or give the path of a checkpoint"
         )
-    others = []
+    others: list[str] = []
     for path in sorted(checkpoints, key=lambda path: path.stat().st_mtime, reverse=True):
         if (reason := difference(path)) is None:
             if others:
