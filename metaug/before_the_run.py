@@ -23,7 +23,7 @@ from metaug.lightning_modules import FineTuner, LinearEvaluator, MetAug
 from metaug.lightning_modules.arguments.ranges import check_number
 from metaug.lightning_modules.checkpoints.rebuildable import constructor_arguments
 
-_TRAINER_RANGES = {
+_TRAINER_RANGES: dict[str, dict[str, Any]] = {
     "val_check_interval": {"above": 0},
     "check_val_every_n_epoch": {"at_least": 1},
     "log_every_n_steps": {"at_least": 0},
@@ -93,8 +93,9 @@ def move_runs(root: str | None, loggers: Iterable[Any], callbacks: Iterable[Any]
     for entries, key in ((loggers, "save_dir"), (callbacks, "dirpath")):
         for entry in entries:
             folder = (entry.get("init_args") or {}).get(key)
-            is_local = isinstance(folder, str) and "://" not in folder
-            if is_local and not Path(folder).is_relative_to(root):
+            if not isinstance(folder, str) or "://" in folder:
+                continue
+            if not Path(folder).is_relative_to(root):
                 entry["init_args"][key] = str(Path(root) / folder)
 
 
@@ -218,8 +219,9 @@ def check_monitors(callbacks: Sequence[Callback]) -> None:
 
 
 def _is_pretrained(model: Any) -> bool:
-    encoder = getattr(model, "encoder", None)
-    return isinstance(model, MetAug) and bool(constructor_arguments(encoder).get("pretrained"))
+    return isinstance(model, MetAug) and bool(
+        constructor_arguments(model.encoder).get("pretrained")
+    )
 
 
 def _takes_predictions(callback: Callback) -> bool:

@@ -33,7 +33,7 @@ DigitsDataModule, images 1 x 16 x 16, 2 views, batch 64; overrides model.lr=1
     """
     parts = [_network(getattr(model, "encoder", model))]
     if hasattr(model, "generator"):
-        parts.append(_generator(model.generator))
+        parts.append(_generator(model.generator))  # type: ignore[arg-type]
     parts.append(_data(data, getattr(model, "accumulate", 1), processes))
     if overrides:
         parts.append(f"overrides {', '.join(f'{key}={value}' for key, value in overrides.items())}")

@@ -194,9 +194,8 @@ class MetAugCLI(LightningCLI):
             overrides = {key: value for key, value in self.layers[-1].items() if "." in key}
             _say(describe(self.model, self.datamodule, self.trainer.world_size, overrides))
         else:
-            check_evaluation(
-                subcommand, self.model, kwargs.get("ckpt_path"), self.trainer.callbacks
-            )
+            callbacks = self.trainer.callbacks  # type: ignore[attr-defined]
+            check_evaluation(subcommand, self.model, kwargs.get("ckpt_path"), callbacks)
         return kwargs
 
 

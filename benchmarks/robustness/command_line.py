@@ -14,7 +14,6 @@ import contextlib
 import io
 import json
 import os
-import random
 import signal
 import sys
 import tempfile
@@ -23,151 +22,23 @@ import traceback
 import warnings
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from PIL import Image
 
 from benchmarks.machine import describe_machine
-from benchmarks.robustness.odd_arguments import BROKEN_YAML, CONTRADICTIONS
+from benchmarks.robustness.odd_arguments import METAUG, QUICK, Input, inputs, needed
 from metaug.cli import main as metaug
-from metaug.config_layers import flat
 
 MOST_LINES = 13  # of a message, and how to see the traceback
 LIMIT = 60  # seconds of one input
-CONFIGS = ("digits.yaml", "image_folder.yaml", "evaluation/linear.yaml")
-QUICK = [
-    "--trainer.accelerator=cpu",
-    "--trainer.max_epochs=1",
-    "--trainer.max_steps=1",
-    "--trainer.limit_train_batches=1",
-    "--trainer.limit_val_batches=1",
-    "--trainer.num_sanity_val_steps=0",
-    "--trainer.log_every_n_steps=1",
-    "--trainer.enable_progress_bar=false",
-]
-METAUG = [
-    "--model.encoder.backbone_args={layers: [1, 1, 1, 1], channels: [4, 4, 4, 4]}",
-    "--data.batch_size=8",
-    *(f"--callbacks.{name}=null" for name in ("LinearProbe", "TrainingCurves", "FeatureMap")),
-    *("--callbacks.ViewsGrid=null", "--callbacks.Summary.baselines=false"),
-]
-# starting processes is another matter, and whether a value is too large is the machine's
-LEFT_ALONE = ("devices", "num_nodes", "strategy", "num_workers", "accelerator", "class_path")
-WRONG_TYPES = (
-    "abc",
-    "[1, 2]",
-    "{a: 1}",
-    "true",
-    "''",
-    "1.5",
-    "null",
-    "2024-01-01",
-    "0x1g",
-    "~nobody",
-)
-OUT_OF_RANGE = ("-1", "-5", "0", ".nan", ".inf", "-.inf", "1e30", "-0.001", "1.0001", "3000000000")
-SENSELESS = (".nan", ".inf", "-.inf", "-5", "-0.001")
-# keys for which one of the senseless values has a meaning of its own
-MEANINGFUL = ("trainer.max_epochs", "trainer.max_steps", "trainer.max_time", "save_top_k")
-
-
-@dataclass(frozen=True)
-class Input:
-    """One odd command line.
-
-    Args:
-        kind: What is wrong.
-        config: The shipped config.
-        odd: The odd arguments, after all others.
-        senseless: Whether a run of it is wrong.
-    """
-
-    kind: str
-    config: str
-    odd: tuple[str, ...]
-    senseless: bool
 
 
 class Hang(BaseException):
     """An input took longer than `LIMIT`."""
-
-
-def inputs(count: int, seed: int, folder: Path) -> list[Input]:
-    """Odd command lines, a third of them hand-picked: contradictions and broken YAML.
-
-    Args:
-        count: How many.
-        seed: Of their choice.
-        folder: Where broken configs are written.
-    """
-    random_state = random.Random(seed)
-    broken = []
-    for number, text in enumerate(BROKEN_YAML):
-        path = folder / f"broken{number}.yaml"
-        path.write_text(text, encoding="utf-8")
-        broken.append(Input("broken YAML", CONFIGS[0], ("--config", str(path)), False))
-    (folder / "latin.yaml").write_bytes(b"trainer: {max_epochs: \xe9}\n")
-    broken.append(Input("broken YAML", CONFIGS[0], ("--config", str(folder / "latin.yaml")), False))
-    known = [
-        Input("contradictory", config, tuple(odd), False)
-        for odd in CONTRADICTIONS
-        for config in CONFIGS[:1]
-    ] + broken
-    random_state.shuffle(known)
-    chosen = known[: max(count // 3, 1)]
-    kinds = [_wrong_type, _out_of_range, _unknown]
-    keys = {config: _keys(config) for config in CONFIGS}
-    while len(chosen) < count:
-        config = random_state.choice(CONFIGS)
-        make = random_state.choice(kinds)
-        chosen.append(make(config, random_state.choice(keys[config]), random_state))
-    return chosen
-
-
-def _keys(config: str) -> list[tuple[str, Any]]:
-    """Keys of a config with all defaults, as short as they are documented, and their values."""
-    with contextlib.redirect_stdout(io.StringIO()) as printed, contextlib.suppress(SystemExit):
-        metaug(["fit", "--config", config, *_needed(config), "--print_config"])
-    settings = yaml.safe_load(printed.getvalue())
-    for callback in settings["trainer"].pop("callbacks") or []:
-        name = callback["class_path"].rpartition(".")[2]
-        settings.setdefault("callbacks", {})[name] = callback.get("init_args") or {"x": 1}
-    settings["trainer"].pop("logger")
-    return [(k, v) for k, v in flat(settings) if k.rpartition(".")[2] not in LEFT_ALONE]
-
-
-def _wrong_type(config: str, key: tuple[str, Any], choice: random.Random) -> Input:
-    return Input("wrong type", config, (f"--{key[0]}={choice.choice(WRONG_TYPES)}",), False)
-
-
-def _out_of_range(config: str, key: tuple[str, Any], choice: random.Random) -> Input:
-    name, value = key
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    odd = choice.choice(OUT_OF_RANGE)
-    senseless = is_number and odd in SENSELESS and not name.endswith(MEANINGFUL)
-    return Input("out of range", config, (f"--{name}={odd}",), senseless)
-
-
-def _unknown(config: str, key: tuple[str, Any], choice: random.Random) -> Input:
-    name = key[0]
-    at = choice.randrange(len(name))
-    typed = choice.choice(
-        [name + "x", name[:at] + name[at + 1 :], f"{name}.more", name.rpartition(".")[2]]
-    )
-    return Input("unknown", config, (f"--{typed}={key[1]}",), False)
-
-
-def _needed(config: str) -> list[str]:
-    if config == "digits.yaml":
-        return METAUG
-    if config == "image_folder.yaml":
-        return [*METAUG, f"--data.root={os.environ['FUZZ_DATA']}"]
-    return [f"--model.backbone={os.environ['FUZZ_CHECKPOINT']}"]
 
 
 def prepare(folder: Path) -> None:
@@ -211,7 +82,7 @@ def attempt(given: Input, folder: Path) -> tuple[str, str]:
     """
     os.chdir(folder)
     said = io.StringIO()
-    command = ["fit", "--config", given.config, *QUICK, *_needed(given.config), *given.odd]
+    command = ["fit", "--config", given.config, *QUICK, *needed(given.config), *given.odd]
     try:
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(said):
             with _time_limit(), warnings.catch_warnings():

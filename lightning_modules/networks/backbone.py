@@ -2,7 +2,7 @@
 
 import difflib
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeGuard
 
@@ -47,9 +47,7 @@ def timm_backbone(
         raise ValueError(
             f"backbone {name!r} is not a timm model; {hint}timm.list_models() lists all names"
         )
-    for argument, instead in _NOT_IN_BACKBONE_ARGS.items():
-        if argument in arguments:
-            raise ValueError(f"backbone_args may not hold {argument!r}: {instead}")
+    check_backbone_args(arguments)
     build = partial(_build, name, in_chans=image_channels, pretrained=pretrained)
     try:
         if not small_images:
@@ -85,8 +83,22 @@ _NOT_IN_BACKBONE_ARGS = {
     "features_only": "an encoder is one vector for each image",
     "num_classes": "an encoder has no classifier",
     "in_chans": "it is called image_channels",
-    "pretrained": "it is an argument beside backbone_args",
+    **dict.fromkeys(
+        ("name", "small_images", "image_channels", "image_size", "pretrained"),
+        "it is an argument beside backbone_args",
+    ),
 }
+
+
+def check_backbone_args(arguments: Mapping[str, Any]) -> None:
+    """Check that further arguments of a backbone are no arguments of the encoder.
+
+    Raises:
+        ValueError: Naming the first one, and what to do.
+    """
+    for argument, instead in _NOT_IN_BACKBONE_ARGS.items():
+        if argument in arguments:
+            raise ValueError(f"backbone_args may not hold {argument!r}: {instead}")
 
 
 def _build(

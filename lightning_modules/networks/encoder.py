@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from ..arguments.ranges import check_count
 from ..checkpoints.rebuildable import Rebuildable
-from .backbone import feature_size, timm_backbone
+from .backbone import check_backbone_args, feature_size, timm_backbone
 
 
 def projection_head(
@@ -90,6 +90,7 @@ class Encoder(Rebuildable):
         check_count("projection_hidden", projection_hidden, at_least=0)
         check_count("projection_layers", projection_layers)
         if isinstance(backbone, str):
+            check_backbone_args(backbone_args or {})
             backbone = timm_backbone(
                 backbone,
                 small_images=small_images,

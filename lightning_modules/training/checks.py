@@ -62,7 +62,7 @@ def check_warm_up(trainer: pl.Trainer, *settings: OptimizerSettings) -> None:
         ValueError: Naming both.
     """
     epochs = trainer.max_epochs
-    if epochs in (None, -1) or trainer.max_steps != -1 or trainer.fast_dev_run:
+    if epochs in (None, -1) or trainer.max_steps != -1 or trainer.fast_dev_run:  # type: ignore[attr-defined]
         return
     for each in settings:
         if each.warmup_epochs > epochs:

@@ -42,7 +42,7 @@ WITHOUT_NUMBERS = (room.MetaGradient,)  # a result, not a setting
 
 def numbers():
     """Every parameter of a public signature that takes a number."""
-    public = [getattr(room, name) for name in room.__all__]
+    public = [each for each in vars(room).values() if callable(each)]
     for made in [*public, meta_gradient]:
         if made in WITHOUT_NUMBERS or (isinstance(made, type) and issubclass(made, Exception)):
             continue

@@ -89,3 +89,47 @@ def test_backbones_without_a_small_variant(name, monkeypatch):
 def test_a_backbone_must_give_a_matrix():
     with pytest.raises(ValueError, match=r"to \[N, F\], got \(2, 2, 30, 30\); add pooling"):
         Encoder(nn.Conv2d(1, 2, 3), image_channels=1)
+
+
+TINY_VIT = {"depth": 1, "embed_dim": 24}
+
+
+@pytest.mark.parametrize("small_images", [False, True])
+def test_transformers_take_the_size_of_the_images(small_images):
+    settings = {"small_images": small_images, "image_size": 64, "image_channels": 1}
+    model = timm_backbone("vit_tiny_patch16_224", **settings, **TINY_VIT)
+    assert model(torch.zeros(2, 1, 64, 64)).shape == (2, 24)
+    assert model.patch_embed.grid_size == ((16, 16) if small_images else (4, 4))
+
+
+def test_a_size_changes_nothing_for_networks_of_any_size():
+    torch.manual_seed(0)
+    plain = timm_backbone("resnet10t").state_dict()
+    torch.manual_seed(0)
+    sized = timm_backbone("resnet10t", image_size=64).state_dict()
+    assert plain.keys() == sized.keys()
+    assert all(map(torch.equal, plain.values(), sized.values()))
+
+
+@pytest.mark.parametrize("small_images", [False, True])
+def test_arguments_of_another_model_are_named(small_images):
+    with pytest.raises(ValueError, match=r"does not take backbone_args .*set backbone_args to"):
+        timm_backbone("vit_tiny_patch16_224", small_images=small_images, layers=[1, 1, 1, 1])
+
+
+@pytest.mark.parametrize(
+    "name", ["features_only", "num_classes", "in_chans", "pretrained", "small_images"]
+)
+def test_arguments_that_have_no_place(name):
+    with pytest.raises(ValueError, match=f"backbone_args may not hold '{name}': "):
+        Encoder("resnet10t", backbone_args={name: 1})
+
+
+def test_weights_out_of_reach_are_an_error_in_a_line(monkeypatch):
+    def refuse(*args, **settings):
+        raise FileNotFoundError("we cannot find the requested files in the local cache.\nmore")
+
+    monkeypatch.setattr("timm.create_model", refuse)
+    with pytest.raises(OSError, match=r"weights of backbone 'resnet10t' .*HF_HOME") as caught:
+        timm_backbone("resnet10t", pretrained=True)
+    assert "\n" not in str(caught.value)

@@ -1,9 +1,12 @@
 """Encoders, generators and objectives of one's own: trained, refused, loaded."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
-from metaug.lightning_modules import MemoryBank, MetAug
+from metaug.lightning_modules import Encoder, MemoryBank, MetAug
 from metaug.lightning_modules.objectives import Terms
+from metaug.lightning_modules.training.contracts import check_images
 from torch import nn
 from torch.nn import functional
 
@@ -130,3 +133,24 @@ def test_an_objective_that_takes_no_generator():
 
     with pytest.raises(TypeError, match=r"def forward\(self, features, augment\): \.\.\."):
         own(objective=OneArgument())
+
+
+class Images(SimpleNamespace):
+    """What a data module tells of its images."""
+
+
+def test_images_of_the_data_are_tried_without_a_trace():
+    encoder = Encoder("resnet10t", small_images=True, image_channels=1)
+    state = torch.get_rng_state()
+    check_images(encoder, Images(image_channels=1, image_size=16))
+    assert torch.equal(state, torch.get_rng_state())
+    assert all(module.training for module in encoder.modules())
+    with pytest.raises(ValueError, match=r"images of 3 channel.* build it with image_channels=3"):
+        check_images(encoder, Images(image_channels=3, image_size=16))
+    vit = Encoder("vit_tiny_patch16_224", backbone_args={"depth": 1, "embed_dim": 24})
+    with pytest.raises(ValueError, match=r"32 x 32 pixels .*image_size=32"):
+        check_images(vit, Images(image_channels=3, image_size=32))
+    maps = Encoder("resnet10t", backbone_args={"global_pool": ""})
+    with pytest.raises(ValueError, match=r"must map .* to representations \[N, F\], got \[2, 512"):
+        check_images(maps, Images(image_channels=3, image_size=32))
+    check_images(vit, Images())  # says nothing of its images
