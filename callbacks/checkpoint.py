@@ -146,11 +146,12 @@ class Checkpoint(ModelCheckpoint):
     @staticmethod
     def _moment(trainer: pl.Trainer) -> tuple[int, int]:
         """Steps and batches that are done; with `accumulate` a step has several batches."""
-        return trainer.global_step, trainer.fit_loop.epoch_loop.batch_progress.total.processed
+        batches: Any = trainer.fit_loop.epoch_loop.batch_progress.total
+        return trainer.global_step, batches.processed
 
     def _save_now(self, trainer: pl.Trainer) -> None:
         self._stopping = True
-        batches = trainer.fit_loop.epoch_loop.batch_progress.current
+        batches: Any = trainer.fit_loop.epoch_loop.batch_progress.current
         if trainer.training and batches.processed > batches.completed:
             # a callback failed after the step, which counts: its values would not be logged again
             trainer._logger_connector.update_train_step_metrics()

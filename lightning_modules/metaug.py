@@ -220,7 +220,7 @@ class MetAug(RebuildableLightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the random state of every process and batches that wait for accumulation."""
-        batches = self.trainer.fit_loop.epoch_loop.batch_progress.current
+        batches: Any = self.trainer.fit_loop.epoch_loop.batch_progress.current
         in_progress = batches.started > batches.processed
         check_whole(self, half_done=self._half_done and in_progress)
         random_state = self._saved_random_state or collect_random_state()

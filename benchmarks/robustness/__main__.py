@@ -28,6 +28,7 @@ def main() -> int:
     parser.add_argument("--faults", type=int, default=40)
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--also", action="append", default=[], help="an argument of all runs")
     parser.add_argument("--reports", type=Path, default=HERE / "reports")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -35,7 +36,7 @@ def main() -> int:
     rows: list[Row] = []
     start = time.time()
     with tempfile.TemporaryDirectory() as folder:
-        trials = Trials(Path(folder), arguments.processes)
+        trials = Trials(Path(folder), arguments.processes, arguments.also)
         for number in range(arguments.faults):
             rows.append(trials.draw_and_try(generator))
             print(number, rows[-1], file=sys.stderr, flush=True)

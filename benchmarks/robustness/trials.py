@@ -55,11 +55,13 @@ class Trials:
     Args:
         folder: Where the runs go.
         processes: How many each run has.
+        also: Further arguments of all runs.
     """
 
-    def __init__(self, folder: Path, processes: int) -> None:
+    def __init__(self, folder: Path, processes: int, also: list[str]) -> None:
         self.folder = folder
         self.processes = processes
+        self.also = also
         self.never_stopped = folder / "never_stopped"
         outcome = self._run(self.never_stopped)
         if any(outcome.codes):
@@ -94,5 +96,5 @@ class Trials:
 
     def _run(self, folder: Path, *arguments: str) -> Outcome:
         batch = f"--data.init_args.batch_size={64 // self.processes}"
-        options = ["--config", str(CONFIG), batch, *arguments]
+        options = ["--config", str(CONFIG), batch, *self.also, *arguments]
         return run(folder, options, processes=self.processes, limit=LIMIT)

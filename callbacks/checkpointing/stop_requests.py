@@ -120,6 +120,10 @@ class StopRequests(Callback):
                 getattr(trainer.strategy, "cluster_environment", None), LightningEnvironment
             )
             exception.code = 0 if started and trainer.local_rank else 128 + self.agreed
+            if trainer.world_size > 1 and threading.current_thread() is threading.main_thread():
+                # torchrun sends one to the others as soon as the first has ended
+                signal.signal(signal.SIGTERM, signal.SIG_IGN)
+                trainer._signal_connector._original_handlers.pop(signal.SIGTERM, None)
 
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Give Ctrl-C back."""

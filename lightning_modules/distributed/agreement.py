@@ -1,11 +1,12 @@
 """What the processes tell each other between steps, over the CPU so that no GPU is waited for."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.distributed as dist
 
-_groups: dict[str, tuple[object, dist.ProcessGroup | None]] = {}
+_groups: dict[str, tuple[object, Any]] = {}
 
 
 def tell_all(values: Sequence[int]) -> list[list[int]]:
@@ -24,7 +25,7 @@ def tell_all(values: Sequence[int]) -> list[list[int]]:
     return [row.tolist() for row in rows]
 
 
-def _cpu_group() -> dist.ProcessGroup | None:
+def _cpu_group() -> Any:
     world, group = _groups.get("cpu", (None, None))
     if world is not dist.group.WORLD:
         backend = dist.get_backend()

@@ -160,8 +160,9 @@ def test_one_process_of_two_killed_stops_the_other(rank, tmp_path):
 @pytest.mark.long
 @pytest.mark.parametrize("processes", [1, 2])
 def test_faults_at_random_moments(processes, tmp_path):
-    """A sample of the program; its reports have more."""
+    """A sample of the program; its reports have more. Batches wait for others of their step."""
     arguments = ["--faults=4", f"--processes={processes}", "--seed=3", f"--reports={tmp_path}"]
+    arguments.append("--also=--model.init_args.accumulate=3")
     run = subprocess.run(
         [sys.executable, "-m", "benchmarks.robustness", *arguments],
         cwd=HERE.parents[1],
