@@ -47,7 +47,7 @@ def is_number(hint: object) -> bool:
 
 def numbers() -> list[tuple[type, str, bool]]:
     found = []
-    for name, kind in vars(datamodules).items():
+    for kind in vars(datamodules).values():
         if not inspect.isclass(kind) or inspect.isabstract(kind) or issubclass(kind, tuple):
             continue
         for base in kind.__mro__:  # arguments that are passed on by **kwargs count too
