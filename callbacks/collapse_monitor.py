@@ -6,7 +6,7 @@ import pytorch_lightning as pl
 import torch
 from metaug.lightning_modules.distributed.collectives import gather_rows
 from metaug.lightning_modules.evaluation.features import evaluation, evenly_spaced_sample
-from metaug.lightning_modules.training.batch_formats import read_batch
+from metaug.lightning_modules.training.batch_formats import read_training_batch
 from torch import Tensor
 
 from .probing.evaluation_callback import EvaluationCallback, is_evaluation_epoch
@@ -59,7 +59,7 @@ class CollapseMonitor(EvaluationCallback):
         if not trainer.is_last_batch or not is_evaluation_epoch(trainer, self.every_n_epochs):
             return
         try:
-            first, second, *_ = read_batch(batch).views
+            first, second, *_ = read_training_batch(batch).views
         except (TypeError, ValueError) as error:
             self.warn_once(f"Alignment is not measured: {error}.")
             return

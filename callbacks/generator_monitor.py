@@ -7,7 +7,7 @@ import pytorch_lightning as pl
 from metaug.lightning_modules.evaluation.features import evaluation
 from metaug.lightning_modules.objectives.margin import MarginRegularization
 from metaug.lightning_modules.objectives.pairs import form_pairs
-from metaug.lightning_modules.training.batch_formats import read_batch
+from metaug.lightning_modules.training.batch_formats import read_training_batch
 from pytorch_lightning.callbacks import Callback
 from torch import Tensor
 
@@ -66,7 +66,7 @@ class GeneratorMonitor(Callback):
         if gap is not None:
             self.history.add("meta_gap", trainer.global_step, gap)
         if trainer.is_last_batch and is_evaluation_epoch(trainer, self.every_n_epochs):
-            views = [view[: self.max_images] for view in read_batch(batch).views]
+            views = [view[: self.max_images] for view in read_training_batch(batch).views]
             self.measure_and_plot(trainer, pl_module, views)
 
     def measure_and_plot(self, trainer: pl.Trainer, pl_module: Any, views: list[Tensor]) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 from matplotlib.figure import Figure
-from metaug.lightning_modules.training.batch_formats import read_batch
+from metaug.lightning_modules.training.batch_formats import read_training_batch
 from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.utilities.seed import isolate_rng
 from torch import Tensor
@@ -91,7 +91,7 @@ class ViewsGrid(Callback):
         """Show the first batch of other data."""
         datamodule: Any = getattr(trainer, "datamodule", None)
         if trainer.global_step == 0 and batch_idx == 0 and not hasattr(datamodule, "example_views"):
-            views = read_batch(batch).views
+            views = read_training_batch(batch).views
             count = min(self.images, len(views[0]))
             figure = draw_views([[view[i] for view in views] for i in range(count)])
             self.written = publish(trainer, figure, "views_grid")

@@ -12,10 +12,11 @@ from .checkpoints.same_model import check_same_model
 from .distributed.agreement import check_batch_sizes
 from .distributed.batch_norm import synchronize_batch_norm
 from .distributed.collectives import gather_to_first
+from .evaluation.labeled import read_batch
 from .meta_gradient import MetaGradient, MetaStep
 from .objectives import MemoryBank, MetAugObjective
 from .training.accumulation import Accumulation, count_steps
-from .training.batch_formats import read_batch
+from .training.batch_formats import read_training_batch
 from .training.checks import (
     check_finite,
     check_precision,
@@ -182,7 +183,7 @@ class MetAug(RebuildableLightningModule):
         Returns:
             The latest loss, for callbacks; NaN before the first step.
         """
-        latest = read_batch(batch)
+        latest = read_training_batch(batch)
         check_batch_sizes(len(latest.views[0]))
         batches = self.accumulation.add(latest, is_last=self.trainer.is_last_batch)
         if not batches:
@@ -216,7 +217,7 @@ class MetAug(RebuildableLightningModule):
 
     def predict_step(self, batch: Any, batch_idx: int) -> Tensor:
         """The representation of a batch of images, `[N, F]`."""
-        return self(batch if isinstance(batch, Tensor) else batch[0])
+        return self(read_batch(batch).value)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the random state of every process and batches that wait for accumulation."""

@@ -50,7 +50,7 @@ class Batch:
         return self.index
 
 
-def read_batch(batch: Any) -> Batch:
+def read_training_batch(batch: Any) -> Batch:
     """Bring a batch into one format.
 
     Args:

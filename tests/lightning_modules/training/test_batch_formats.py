@@ -4,7 +4,7 @@ from collections import namedtuple
 
 import pytest
 import torch
-from metaug.lightning_modules.training.batch_formats import Batch, join, read_batch
+from metaug.lightning_modules.training.batch_formats import Batch, join, read_training_batch
 
 VIEWS = [torch.rand(4, 1, 8, 8) for _ in range(2)]
 INDEX, TARGET = torch.tensor([5, 3, 9, 0]), torch.tensor([1, 0, 1, 2])
@@ -26,7 +26,7 @@ MultiViewBatch = namedtuple("MultiViewBatch", ["views", "target", "index"])
     ],
 )
 def test_accepted_forms(batch, index):
-    found = read_batch(batch)
+    found = read_training_batch(batch)
     assert all(a is b for a, b in zip(found.views, VIEWS, strict=True))
     assert found.index is index
 
@@ -48,16 +48,16 @@ def test_accepted_forms(batch, index):
 )
 def test_other_forms_say_what_came_and_what_is_accepted(batch, described):
     with pytest.raises(TypeError, match=described) as caught:
-        read_batch(batch)
+        read_training_batch(batch)
     for accepted in ("MultiViewBatch", "(views, target)", "(index, views, target)", "{'views'"):
         assert accepted in str(caught.value)
 
 
 def test_one_view_and_unequal_views():
     with pytest.raises(ValueError, match=r"at least 2 views of each instance, got 1; set"):
-        read_batch((VIEWS[:1], TARGET))
+        read_training_batch((VIEWS[:1], TARGET))
     with pytest.raises(ValueError, match=r"same number of instances, got \[4, 3\]"):
-        read_batch(([VIEWS[0], VIEWS[1][:3]], TARGET))
+        read_training_batch(([VIEWS[0], VIEWS[1][:3]], TARGET))
 
 
 def test_join():
