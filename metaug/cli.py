@@ -13,9 +13,9 @@ from difflib import get_close_matches
 from typing import Any
 
 import metaug
-from metaug.config_layers import read_config
 from metaug.help import COMMANDS, options_of
 from metaug.interrupt import end_with_launcher
+from metaug.settings.config_layers import read_config
 from metaug.shipped_configs import find_config, purpose, shipped_configs
 from metaug.user_errors import explain, how_to_trace, warning_lines
 

@@ -4,7 +4,7 @@ import re
 from difflib import get_close_matches
 from pydoc import locate
 
-from metaug.known_options import similar_option
+from metaug.settings.known_options import similar_option
 
 _UNION = "Does not validate against any of the Union subtypes"
 _WRAPPING = (_UNION, "Problem with given class_path ", 'Parser key "')

@@ -17,7 +17,20 @@ from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 import metaug.callbacks
 import metaug.datamodules
 import metaug.lightning_modules  # known to the parser by their short names
-from metaug.before_the_run import (
+from metaug.callbacks.checkpointing.stop_requests import StopRequests
+from metaug.interrupt import ending_in_few_words
+from metaug.launching import heed_several_processes, started_without_srun
+from metaug.lightning_modules.training.checks import check_precision
+from metaug.run_folder import (
+    SaveRunConfig,
+    check_readable,
+    claim_folder,
+    is_first_process,
+    newest_checkpoint,
+    remove_if_nothing_ran,
+)
+from metaug.run_summary import describe
+from metaug.settings.before_the_run import (
     check_evaluation,
     check_monitors,
     check_trainer,
@@ -28,22 +41,9 @@ from metaug.before_the_run import (
     move_runs,
     shorten_warm_up,
 )
-from metaug.callbacks.checkpointing.stop_requests import StopRequests
-from metaug.config_layers import gives_seed, read_layers, short, stale_backbone_args
-from metaug.interrupt import ending_in_few_words
-from metaug.launching import heed_several_processes, started_without_srun
-from metaug.lightning_modules.training.checks import check_precision
-from metaug.list_entries import Change, change_callbacks, change_loggers, take_changes
-from metaug.run_folder import (
-    SaveRunConfig,
-    check_readable,
-    claim_folder,
-    is_first_process,
-    newest_checkpoint,
-    remove_if_nothing_ran,
-)
-from metaug.run_summary import describe
-from metaug.same_run import difference
+from metaug.settings.config_layers import gives_seed, read_layers, short, stale_backbone_args
+from metaug.settings.list_entries import Change, change_callbacks, change_loggers, take_changes
+from metaug.settings.same_run import difference
 
 _SHOWN_CLASSES = 8
 

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from metaug.cli import main as metaug
-from metaug.config_layers import flat
+from metaug.settings.config_layers import flat
 
 CONFIGS = ("digits.yaml", "image_folder.yaml", "evaluation/linear.yaml")
 QUICK = [

@@ -5,7 +5,7 @@ from typing import Any
 
 import yaml
 
-from metaug.config_layers import Layer, flat
+from metaug.settings.config_layers import Layer, flat
 
 _NETWORKS = ("model.encoder", "model.generator", "model.backbone")
 _CLASSES = ("model", "model.memory_bank", "data")

@@ -1,7 +1,7 @@
 import pytest
 
 from metaug.cli import main
-from metaug.config_layers import gives_seed, read_config, read_layers, stale_backbone_args
+from metaug.settings.config_layers import gives_seed, read_config, read_layers, stale_backbone_args
 
 BACKBONE, ARGS = "model.encoder.backbone", "model.encoder.backbone_args"
 

@@ -1,6 +1,6 @@
 import pytest
 
-from metaug.list_entries import Change, change_callbacks, change_loggers, take_changes
+from metaug.settings.list_entries import Change, change_callbacks, change_loggers, take_changes
 
 
 def entries():
