@@ -6,6 +6,7 @@ from typing import Any
 import pytorch_lightning as pl
 from matplotlib.figure import Figure
 from metaug.lightning_modules.evaluation.features import evenly_spaced_sample
+from metaug.lightning_modules.evaluation.precision import in_double
 
 from .artifacts.run_files import publish
 from .plotting.projection import METHODS, Method, draw_map, project
@@ -57,7 +58,7 @@ class FeatureMap(EvaluationCallback):
             self.warn_once(f"FeatureMap is skipped: {len(sample.value)} images, or not finite.")
             return
         if trainer.is_global_zero:
-            plane = project(sample.value.double().cpu().numpy(), self.method, self.seed)
+            plane = project(in_double(sample.value).cpu().numpy(), self.method, self.seed)
             title = f"{METHODS[self.method]} of the representation, epoch {trainer.current_epoch}"
             names = getattr(getattr(trainer, "datamodule", None), "class_names", None) or ()
             figure = draw_map(plane, sample.target.cpu().numpy(), title, names)

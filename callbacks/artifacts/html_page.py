@@ -6,6 +6,8 @@ from pathlib import Path
 
 from jinja2 import Environment
 
+from .score_table import trained_is_best
+
 TITLES = {
     "training_curves": "Training curves",
     "feature_map": "Map of the representation",
@@ -55,7 +57,7 @@ summary { cursor: pointer; color: var(--muted); }
 <h1>{{ title }}</h1>
 <p class="lead">{{ lead }}</p>
 {% if scores[1] %}<h2>Probe scores, top-1 in %</h2>
-{{ table(scores[0], scores[1], true) }}
+{{ table(scores[0], scores[1], last_is_best) }}
 {% endif -%}
 {% for name, data in pictures -%}
 <h2>{{ name }}</h2>
@@ -104,6 +106,7 @@ def render(
             title=title,
             lead=lead,
             scores=scores,
+            last_is_best=bool(scores[1]) and trained_is_best(scores[1]),
             pictures=[
                 (_title(path), base64.b64encode(path.read_bytes()).decode()) for path in figures
             ],

@@ -1,5 +1,7 @@
 """Tables of probe scores and of the files of a run."""
 
+from collections.abc import Sequence
+
 from rich.table import Table
 
 RAW, UNTRAINED, TRAINED = "raw pixels", "untrained encoder", "trained encoder"
@@ -27,8 +29,23 @@ def rich_table(scores: dict[str, dict[str, float]], names: list[str]) -> Table:
     for column, name in enumerate(head):
         table.add_column(name, justify="right" if column else "left")
     for row in rows:
-        table.add_row(*row, style="bold" if row[0] == TRAINED else "")
+        is_best = row[0] == TRAINED and trained_is_best(rows)
+        table.add_row(*row, style="bold" if is_best else "")
     return table
+
+
+def trained_is_best(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether the last row, the trained encoder's, is above all others in every column.
+
+    Args:
+        rows: Of `score_table`.
+    """
+    *others, trained = ([_value(cell) for cell in row[1:]] for row in rows)
+    return all(score > other[column] for other in others for column, score in enumerate(trained))
+
+
+def _value(cell: str) -> float:
+    return -1.0 if cell == "–" else float(cell)
 
 
 def file_list(files: dict[str, str]) -> Table:

@@ -50,6 +50,14 @@ class Probe(EvaluationCallback):
         """Say at once what could never run."""
         super().setup(trainer, pl_module, stage)
         self.representation.of(pl_module)
+        datamodule = getattr(trainer, "datamodule", None)
+        has_bank = self.bank is not None or hasattr(datamodule, "bank_dataloader")
+        if stage != "predict" and not has_bank and self.has_required_data(trainer):
+            data = "loaders" if datamodule is None else type(datamodule).__name__
+            raise ValueError(
+                f"{self.name} has nothing to learn from: {data} gives no bank_dataloader(); pass "
+                "bank=, a DataLoader of labeled training images (image, target)"
+            )
 
     @property
     def title(self) -> str:

@@ -3,9 +3,13 @@
 Letters: `N` instances, `F` feature size, `H` heads, `C` classes.
 """
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from .precision import in_double
 
 
 class LinearHeads(nn.Module):
@@ -33,7 +37,7 @@ class LinearHeads(nn.Module):
         norm = self.normalization
         assert norm.running_mean is not None
         assert norm.running_var is not None
-        exact = features.double()
+        exact = in_double(features)
         variance = exact.var(0, correction=0)
         constant = variance <= 1e-12 * exact.mean(0).square() + 1e-24
         norm.running_mean.copy_(exact.mean(0))
@@ -64,7 +68,7 @@ def held_out_mask(index: Tensor, fraction: float) -> Tensor:
     """
     mixed = (index * 2654435761 + 1013904223) % 2**32
     mixed = ((mixed ^ (mixed >> 15)) * 2246822519) % 2**32
-    return (mixed.double() / 2**32 < fraction) & (index >= 0)
+    return (mixed < math.ceil(fraction * 2**32)) & (index >= 0)
 
 
 def cross_entropies(scores: Tensor, target: Tensor, count: float | None = None) -> Tensor:

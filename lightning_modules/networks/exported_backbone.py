@@ -7,6 +7,7 @@ from typing import Any
 
 import timm
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
@@ -33,8 +34,14 @@ def read_exported(folder: str | Path) -> nn.Module:
                 f"{folder} has no {name}, so it is no exported backbone; give the folder that "
                 "the callback Export wrote (runs/<name>/<version>/export), or a checkpoint"
             )
-    config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-    architecture = config.get("architecture")
+    try:
+        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        architecture, _ = config["architecture"], config["model_args"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"{folder / CONFIG} is not what the callback Export writes ({error}); export the "
+            "backbone again"
+        ) from error
     if not architecture or not timm.is_model(architecture):
         raise ValueError(
             f"{folder / CONFIG} names the architecture {architecture!r}, which timm does not know; "
@@ -45,10 +52,10 @@ def read_exported(folder: str | Path) -> nn.Module:
             return timm.create_model(f"local-dir:{folder}", pretrained=True, num_classes=0)
         backbone = _build(config)
         backbone.load_state_dict(load_file(folder / WEIGHTS))
-    except RuntimeError as error:
+    except (RuntimeError, SafetensorError) as error:
         raise ValueError(
             f"{folder / WEIGHTS} does not fit timm's {architecture} with {config['model_args']} "
-            f"({error}); export the backbone again"
+            f"({str(error).splitlines()[0]}); export the backbone again"
         ) from error
     return backbone
 

@@ -1,17 +1,27 @@
+"""The trained encoder's row stands out where it is the best, and nowhere else."""
+
+import pytest
+from metaug.callbacks.artifacts.html_page import render
 from metaug.callbacks.artifacts.score_table import RAW, TRAINED, rich_table, score_table
-from rich.console import Console
+
+NAMES = ["val/knn_top1", "val/linear_top1"]
 
 
-def test_missing_scores_are_dashes():
-    scores = {RAW: {"val/knn_top1": 0.5}, TRAINED: {"val/knn_top1": 0.75, "val/linear_top1": 1.0}}
-    head, rows = score_table(scores, ["val/knn_top1", "val/linear_top1"])
-    assert head == ["representation", "kNN", "linear"]
-    assert rows == [[RAW, "50.00", "–"], [TRAINED, "75.00", "100.00"]]
+def scores(trained: tuple[float, float | None]) -> dict:
+    values = {"val/knn_top1": trained[0]}
+    if trained[1] is not None:
+        values["val/linear_top1"] = trained[1]
+    return {RAW: dict(zip(NAMES, (0.9, 0.8), strict=True)), TRAINED: values}
 
 
-def test_the_table_fits_with_many_probes():
-    names = [f"val/knn_k{k}_top1" for k in (1, 5, 20)]
-    console = Console(width=80)
-    with console.capture() as captured:
-        console.print(rich_table({RAW: dict.fromkeys(names, 0.5)}, names))
-    assert "knn_k20" in captured.get()
+@pytest.mark.parametrize(
+    ("trained", "best"), [((0.95, 0.9), True), ((0.95, 0.7), False), ((0.95, None), False)]
+)
+def test_the_best_row_alone_is_bold(trained, best):
+    table = rich_table(scores(trained), NAMES)
+    assert [row.style for row in table.rows] == ["", "bold" if best else ""]
+    page = render(
+        "title", "lead", scores=score_table(scores(trained), NAMES), metrics={}, figures=[],
+        config="", command="", versions={},
+    )  # fmt: skip
+    assert ('class="best"' in page) == best

@@ -246,3 +246,13 @@ def test_what_a_probe_must_say_is_asked_for(kind):
 def test_an_unknown_argument_is_an_error():
     with pytest.raises(TypeError, match="unexpected keyword argument 'banks'"):
         KNNProbe(banks=[])
+
+
+@pytest.mark.parametrize("stage", ["fit", "validate"])
+def test_a_probe_without_a_bank_says_so_before_any_work(stage, tmp_path):
+    trainer = quiet_trainer(tmp_path, max_epochs=1, callbacks=[KNNProbe(k=1)])
+    module = ValidatedModule()
+    loaders = {"fit": [loader(TRAIN), loader(TRAIN)], "validate": [loader(TRAIN)]}[stage]
+    with pytest.raises(ValueError, match="val/knn_top1 has nothing to learn from: loaders gives"):
+        getattr(trainer, stage)(module, *loaders)
+    assert trainer.global_step == 0

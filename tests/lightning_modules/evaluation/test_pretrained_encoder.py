@@ -1,4 +1,6 @@
 import json
+import shutil
+from pathlib import Path
 
 import pytest
 import timm
@@ -11,6 +13,8 @@ from torch import nn
 from ..tiny import fit, tiny_encoder, tiny_metaug
 
 SMALL = {"layers": [1, 1, 1, 1], "channels": [8, 16, 24, 32]}
+
+EXPORT = Path(__file__).parents[2] / "fixtures" / "b7ebaea" / "export"
 
 
 def small_encoder(**settings) -> Encoder:
@@ -123,3 +127,24 @@ def test_mistakes_name_value_and_cure(tmp_path, image):
     (tmp_path / "export/config.json").write_text(json.dumps(config))
     with pytest.raises(ValueError, match=r"does not fit timm's resnet18 with"):
         read_exported(tmp_path / "export")
+
+
+@pytest.mark.parametrize("broken", ["no json", "a list", "no architecture", "cut weights", "text"])
+def test_a_broken_export_is_refused_in_a_line(broken, tmp_path):
+    folder = tmp_path / "export"
+    shutil.copytree(EXPORT, folder)
+    config, weights = folder / "config.json", folder / "model.safetensors"
+    if broken == "no json":
+        config.write_text("{'architecture': ")
+    elif broken == "a list":
+        config.write_text("[1, 2]")
+    elif broken == "no architecture":
+        config.write_text('{"model_args": {}}')
+    elif broken == "cut weights":
+        weights.write_bytes(weights.read_bytes()[:1000])
+    else:
+        weights.write_text("not weights")
+    with pytest.raises(ValueError, match="export the backbone again") as caught:
+        PretrainedEncoder(folder)
+    assert str(folder) in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
