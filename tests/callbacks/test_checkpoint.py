@@ -99,6 +99,14 @@ def never_stopped(**settings):
     return train(tiny_metaug(norm=True), [], **settings)
 
 
+@pytest.fixture(autouse=True)
+def _heeds_ctrl_c():
+    """A shell has its background jobs, these tests perhaps, ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize(
     ("name", "code"), [("SIGTERM", 143), ("SIGINT", 130)], ids=["SIGTERM", "Ctrl-C"]
 )
@@ -125,7 +133,6 @@ def test_a_second_ctrl_c_ends_it_at_once(tmp_path):
         os.kill(os.getpid(), signal.SIGINT)
 
     resumed, error = stopped_and_resumed(tmp_path, press_twice, SystemExit)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     assert isinstance(error.__context__, KeyboardInterrupt)
     assert torch.load(tmp_path / "stopped/last.ckpt")["global_step"] == 3
     assert all(map(torch.equal, resumed, never_stopped()))
