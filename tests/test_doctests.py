@@ -49,3 +49,11 @@ def test_every_public_class_has_an_example(name):
     if issubclass(kind, tuple | Exception):  # named tuples and errors say all in their attributes
         return
     assert ">>>" in (kind.__doc__ or ""), f"{name} needs an Examples: section"
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_the_reference_shows_every_public_class(room):
+    """The docs list what `__all__` names."""
+    package = importlib.import_module(room)
+    public = {name.rpartition(".")[2] for name in classes() if name.startswith(f"{room}.")}
+    assert public <= set(package.__all__)
