@@ -78,9 +78,20 @@ class Export(Callback):
             method=type(pl_module).__name__,
             scores=scores,
             training=training,
+            preprocessing=preprocessing_of(datamodule),
         )
         self.written = [path]
 
     def _arguments(self, pl_module: pl.LightningModule) -> dict[str, Any]:
         given = self.architecture_args
         return built_with(pl_module) if given is None else given
+
+
+def preprocessing_of(datamodule: Any) -> dict[str, Any]:
+    """What a data module says of its images: `image_size`, `mean` and `std`, where it does."""
+    views = getattr(datamodule, "views", None)
+    return {
+        "image_size": getattr(datamodule, "image_size", None),
+        "mean": getattr(views, "mean", None),
+        "std": getattr(views, "std", None),
+    }

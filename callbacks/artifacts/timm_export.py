@@ -128,6 +128,18 @@ def _differences(expected: nn.Module, backbone: nn.Module) -> list[str]:
     return [*weights, *differing_layers(expected, backbone)]
 
 
+def _evaluation_transform(channels: int, preprocessing: Mapping[str, Any]) -> dict[str, Any]:
+    """Timm's words for it: the shorter edge resized to the image size, then the middle."""
+    size, mean, std = (preprocessing.get(name) for name in ("image_size", "mean", "std"))
+    known: dict[str, Any] = {}
+    if size is not None:
+        known |= {"input_size": [channels, size, size], "crop_pct": 1.0, "crop_mode": "center"}
+        known |= {"interpolation": "bilinear"}
+    if mean is not None and std is not None and len(mean) == channels:
+        known |= {"mean": [float(value) for value in mean], "std": [float(value) for value in std]}
+    return known
+
+
 def export_backbone(
     backbone: nn.Module,
     folder: str | Path,
@@ -137,6 +149,7 @@ def export_backbone(
     method: str = "MetAug",
     scores: Mapping[str, Any] | None = None,
     training: Mapping[str, Any] | None = None,
+    preprocessing: Mapping[str, Any] | None = None,
 ) -> Path:
     """Write `model.safetensors`, `config.json` and the card `README.md`.
 
@@ -154,6 +167,8 @@ def export_backbone(
         method: What trained it, for the card.
         scores: Name and value of scores, for the card.
         training: Name and value of facts about the training, for the card.
+        preprocessing: `image_size`, `mean` and `std` of the images it was trained on, for
+            `timm.data.resolve_data_config`; what timm says of the architecture if None.
 
     Returns:
         The file of weights.
@@ -189,6 +204,7 @@ def export_backbone(
             "num_classes": 0,
             "input_size": [image_channels(backbone), *own.get("input_size", [])[1:]],
             "fixed_input_size": own.get("fixed_input_size", False),
+            **_evaluation_transform(image_channels(backbone), preprocessing or {}),
         },
     }
     (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n")
