@@ -16,6 +16,7 @@ BACKBONE, ARGS = "model.encoder.backbone", "model.encoder.backbone_args"
         ("a: [1,\nb", "line 2"),
         ("\t: x", "is not valid YAML"),
         ("a: \x00", "is not valid YAML"),
+        ("model: &a\n  x: *a\n", "Circular reference"),
     ],
 )
 def test_broken_configs(text, message, tmp_path, capsys):
