@@ -1,6 +1,5 @@
 """A run that was killed and resumed equals one that never stopped, bit for bit."""
 
-import csv
 import os
 import signal
 import subprocess
@@ -8,7 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-import torch
+
+from benchmarks.robustness.compare import compare, last_checkpoint, scores
 
 HERE = Path(__file__).parent
 CONFIG = HERE / "tiny.yaml"
@@ -43,48 +43,12 @@ def stop_at(step: int, name: str, rank: int = 0) -> str:
     )
 
 
-def last_checkpoint(folder: Path) -> dict:
-    paths = sorted(folder.glob("runs/tiny/*/checkpoints/last*.ckpt"), key=os.path.getmtime)
-    return torch.load(paths[-1], weights_only=True)
-
-
-def scores(folder: Path) -> dict[tuple[str, int], str]:
-    """Every logged value by name and step; a later run of the folder overwrites an earlier one."""
-    found = {}
-    for path in sorted(folder.glob("runs/tiny/*/metrics.csv"), key=os.path.getmtime):
-        with path.open() as lines:
-            for row in csv.DictReader(lines):
-                found.update({(name, int(row["step"])): row[name] for name in row if row[name]})
-    return {key: value for key, value in found.items() if "images_per_second" not in key[0]}
-
-
-def differences(first, second, path: str = "") -> list[str]:
-    """Where two nested states differ, bit for bit."""
-    if isinstance(first, dict):
-        if first.keys() != second.keys():
-            return [f"{path}: keys {first.keys() ^ second.keys()}"]
-        return [d for key in first for d in differences(first[key], second[key], f"{path}/{key}")]
-    if isinstance(first, list | tuple):
-        if len(first) != len(second):
-            return [f"{path}: length"]
-        pairs = enumerate(zip(first, second, strict=True))
-        return [d for number, pair in pairs for d in differences(*pair, f"{path}/{number}")]
-    if isinstance(first, torch.Tensor):
-        return [] if torch.equal(first, second) else [path]
-    return [] if first == second else [f"{path}: {first} != {second}"]
-
-
-STATES = ("state_dict", "optimizer_states", "lr_schedulers", "metaug_random_states", "global_step")
-
-
 def assert_same_end(stopped: Path, never_stopped: Path) -> None:
-    first, second = last_checkpoint(stopped), last_checkpoint(never_stopped)
-    assert not [d for name in STATES for d in differences(first[name], second[name], name)]
-    assert first["global_step"] == 15
-    expected, found = scores(never_stopped), scores(stopped)
+    assert not compare(stopped, never_stopped)
+    assert last_checkpoint(stopped)["global_step"] == 15
+    expected = scores(never_stopped)
     assert ("val/knn_top1", 14) in expected
     assert ("val/linear_top1", 14) in expected
-    assert {key: found.get(key) for key in expected} == expected
 
 
 @pytest.fixture(scope="module")
