@@ -102,8 +102,8 @@ class RebuildableLightningModule(Rebuildable, pl.LightningModule):
         Args:
             checkpoint_path: The file.
             args: As for `LightningModule.load_from_checkpoint`.
-            replaced: Arguments in place of those in the checkpoint, and modules of your own, which
-                a checkpoint cannot hold.
+            replaced: Arguments in place of those in the checkpoint, modules of your own, which a
+                checkpoint cannot hold, and Lightning's `map_location`, `strict` and others.
 
         Raises:
             ValueError: If a module of your own is not given.
@@ -111,7 +111,10 @@ class RebuildableLightningModule(Rebuildable, pl.LightningModule):
         checkpoint = _load(checkpoint_path, map_location="cpu", weights_only=True)
         if hasattr(checkpoint_path, "seek"):
             checkpoint_path.seek(0)
+        names = inspect.signature(super().load_from_checkpoint).parameters.keys() & replaced.keys()
+        of_lightning = {name: replaced.pop(name) for name in names}
         arguments = read_arguments(cls, checkpoint.get("hyper_parameters", {}) | replaced)
+        arguments |= of_lightning
         # objects already: Lightning's own way builds them by class paths as they were written
         return super().load_from_checkpoint(checkpoint_path, *args, **arguments, _instantiator=None)
 

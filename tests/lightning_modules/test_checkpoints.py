@@ -141,6 +141,20 @@ def test_settings_can_be_replaced_while_loading(tmp_path, meta):
     assert loaded.meta.every == 7
 
 
+def test_lightnings_own_arguments_are_heeded_by_name(tmp_path):
+    path = saved(tiny_metaug(encoder=built_in_python().encoder), tmp_path / "model.ckpt")
+    checkpoint = torch.load(path, weights_only=True)
+    checkpoint["state_dict"]["of_another_version"] = torch.zeros(1)
+    torch.save(checkpoint, path)
+    with pytest.raises(RuntimeError, match="of_another_version"):
+        MetAug.load_from_checkpoint(path)
+    places = []
+    MetAug.load_from_checkpoint(
+        path, strict=False, map_location=lambda storage, place: places.append(place) or storage
+    )
+    assert "cpu" in places
+
+
 @pytest.mark.parametrize("foreign", ["encoder", "backbone"])
 def test_a_module_of_ones_own_must_be_given(foreign, tmp_path):
     class OwnEncoder(torch.nn.Module):
