@@ -213,7 +213,7 @@ def own_tests(context: Context) -> dict[str, Any]:
     visible = {"CUDA_VISIBLE_DEVICES": "0"} if context.on_gpu else {}
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", "addopts="]
     done = subprocess.run(
-        [*command, "-W", "default", "tests/datamodules/test_device.py"],
+        [*command, "-W", "default", "tests/datamodules/views/test_on_device.py"],
         cwd=ROOT,
         env=os.environ | visible,
         capture_output=True,

@@ -85,7 +85,8 @@ def command_line(context: Context, name: str) -> dict[str, Any]:
         )
         spent = time.perf_counter() - start
         clock = folder / "epochs.jsonl"
-        epochs = [json.loads(line) for line in clock.read_text().splitlines()]
+        lines = clock.read_text().splitlines() if clock.exists() else []
+    epochs = [json.loads(line) for line in lines]
     with (context.out / "fit.log").open("a") as log:
         log.write(f"\n=== {name}\n{done.stdout[-20_000:]}\n{done.stderr[-8000:]}\n")
     return {
