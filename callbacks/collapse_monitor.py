@@ -56,6 +56,7 @@ class CollapseMonitor(EvaluationCallback):
         batch_idx: int,
     ) -> None:
         """Measure alignment on the last batch of the epoch."""
+        super().on_train_batch_end(trainer)
         if not trainer.is_last_batch or not is_evaluation_epoch(trainer, self.every_n_epochs):
             return
         try:

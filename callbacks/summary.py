@@ -78,8 +78,9 @@ class Summary(Callback):
             names = score_names(trainer)
             if any(self.scores.values()):
                 console.print(rich_table(self.scores, names))
-                steps = {probe.step for probe in probes(trainer) if probe.scores}
-                if steps != {trainer.global_step}:
+                scored = [probe.step for probe in probes(trainer) if probe.scores]
+                steps = {step for step in scored if step >= 0}
+                if steps and steps != {trainer.global_step}:
                     earlier = ", ".join(map(str, sorted(steps)))
                     last = f"training ended at step {trainer.global_step}"
                     console.print(f"{TRAINED}: scores of step {earlier}; {last}")

@@ -110,7 +110,11 @@ class MetAugCLI(LightningCLI):
         if shown:
             settings = self.config[command].clone()
             settings.pop("config", None)
-            print(self._parser(command).dump(settings, skip_none=False), end="")
+            flags = shown[-1].partition("=")[2].split(",")
+            text = self._parser(command).dump(
+                settings, skip_none="skip_null" in flags, skip_default="skip_default" in flags
+            )
+            print(text, end="")
             raise SystemExit(0)
 
     def _change_entries(self, command: str, callbacks: list[Change], loggers: list[Change]) -> None:

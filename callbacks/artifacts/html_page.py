@@ -106,7 +106,7 @@ def render(
             title=title,
             lead=lead,
             scores=scores,
-            last_is_best=bool(scores[1]) and trained_is_best(scores[1]),
+            last_is_best=trained_is_best(scores[1]),
             pictures=[
                 (_title(path), base64.b64encode(path.read_bytes()).decode()) for path in figures
             ],

@@ -29,17 +29,19 @@ def rich_table(scores: dict[str, dict[str, float]], names: list[str]) -> Table:
     for column, name in enumerate(head):
         table.add_column(name, justify="right" if column else "left")
     for row in rows:
-        is_best = row[0] == TRAINED and trained_is_best(rows)
+        is_best = row is rows[-1] and trained_is_best(rows)
         table.add_row(*row, style="bold" if is_best else "")
     return table
 
 
 def trained_is_best(rows: Sequence[Sequence[str]]) -> bool:
-    """Whether the last row, the trained encoder's, is above all others in every column.
+    """Whether the last row is the trained encoder's, and above all others in every column.
 
     Args:
         rows: Of `score_table`.
     """
+    if not rows or rows[-1][0] != TRAINED:
+        return False
     *others, trained = ([_value(cell) for cell in row[1:]] for row in rows)
     return all(score > other[column] for other in others for column, score in enumerate(trained))
 

@@ -25,7 +25,8 @@ def is_evaluation_epoch(trainer: pl.Trainer, every_n_epochs: int) -> bool:
     if trainer.state.fn != TrainerFn.FITTING:
         return True
     done = trainer.current_epoch + 1
-    last = done == trainer.max_epochs or trainer.should_stop
+    reached = trainer.global_step == trainer.max_steps
+    last = done == trainer.max_epochs or trainer.should_stop or reached
     return last or done % every_n_epochs == 0
 
 

@@ -166,7 +166,10 @@ def _arguments(entry: Entry) -> list[str]:
 def _set(entry: Entry, keys: list[str], value: Any) -> None:
     node = entry
     for key in keys[:-1]:
-        node = _arguments_of(node).setdefault(key, {})
+        arguments = _arguments_of(node)
+        if not isinstance(arguments.get(key), dict):  # null, say
+            arguments[key] = {}
+        node = arguments[key]
     _arguments_of(node)[keys[-1]] = value
 
 

@@ -46,6 +46,16 @@ def test_alignment_is_that_of_the_last_batchs_views(tmp_path):
     assert found == pytest.approx(expected.item(), rel=1e-5)
 
 
+@pytest.mark.parametrize("steps", [1, 2])
+def test_the_last_weights_are_measured(steps, tmp_path):
+    monitor = CollapseMonitor(every_n_epochs=5)
+    trainer = quiet_trainer(tmp_path, callbacks=[monitor], max_epochs=9, max_steps=steps)
+    trainer.fit(tiny_module(Frozen), loader(TwoViews(), 32), loader(VALIDATION))
+    assert trainer.global_step == steps
+    assert "representation/std" in trainer.callback_metrics
+    assert ("representation/alignment" in trainer.callback_metrics) == (steps == 2)
+
+
 @pytest.mark.parametrize(
     ("collapse", "message"),
     [

@@ -75,3 +75,10 @@ def test_a_limited_validation_is_limited_for_the_baselines_too(tmp_path):
     fit(tmp_path, [probe, summary], limit_val_batches=1, max_epochs=1)
     assert probe.query_size == 50
     assert round(summary.scores[RAW]["val/knn_top1"] * 50, 6).is_integer()
+
+
+def test_nothing_is_said_of_the_step_of_scores_that_are_not_there(tmp_path, capsys):
+    fit(tmp_path, [*probes(), Summary()], max_epochs=1, check_val_every_n_epoch=2)
+    printed = capsys.readouterr().out
+    assert "Probe scores" in printed
+    assert "step" not in printed

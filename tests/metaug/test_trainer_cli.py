@@ -83,6 +83,16 @@ def test_printed_config_is_a_config(capsys):
     )
 
 
+def test_flags_of_print_config_are_heeded_beside_changes(capsys):
+    chosen = ["--callbacks.ModelCheckpoint.every_n_epochs=2"]
+    assert ": null\n" in _print_config([*FIT, *chosen], capsys)
+    with pytest.raises(SystemExit):
+        main([*FIT, *chosen, "--print_config=skip_null"])
+    text = capsys.readouterr().out
+    assert "every_n_epochs: 2\n" in text
+    assert ": null\n" not in text
+
+
 @pytest.mark.parametrize("null", [["=null"], ["=None"], ["", "null"]])
 def test_null_reaches_a_component_in_a_component(null, capsys):
     inner = f"{PART}.init_args.inner"

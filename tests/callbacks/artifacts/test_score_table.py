@@ -25,3 +25,13 @@ def test_the_best_row_alone_is_bold(trained, best):
         config="", command="", versions={},
     )  # fmt: skip
     assert ('class="best"' in page) == best
+
+
+def test_no_row_stands_out_without_the_trained_encoder():
+    untrained = {RAW: scores((0.9, 0.9))[RAW]}
+    assert [row.style for row in rich_table(untrained, NAMES).rows] == [""]
+    page = render(
+        "title", "lead", scores=score_table(untrained, NAMES), metrics={}, figures=[],
+        config="", command="", versions={},
+    )  # fmt: skip
+    assert 'class="best"' not in page

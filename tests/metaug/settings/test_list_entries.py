@@ -26,6 +26,7 @@ def changed(flag, value):
         ("KNNProbe.0.k", 0, {"k": 20, "name": "val/near"}),
         ("Save.1.top", 4, {"top": 20}),
         ("Map.part.size", 2, {"part": {"size": 20}}),
+        ("Save.0.top.size", 3, {"top": {"size": 20}}),
     ],
 )
 def test_one_entry_changes(flag, index, arguments):
