@@ -11,6 +11,7 @@ from .evaluation.classifier import image_shape, read_labeled, resolve_num_classe
 from .evaluation.labeled import read_batch
 from .evaluation.pretrained_encoder import PretrainedEncoder
 from .evaluation.top_accuracy import TopAccuracy
+from .training.accumulation import count_steps
 from .training.checks import check_warm_up
 from .training.optimization import OptimizerSettings
 
@@ -101,8 +102,7 @@ class FineTuner(RebuildableLightningModule):
         rate = settings.lr * self.head_rate_factor
         for parameter, decay in ((self.head.weight, settings.weight_decay), (self.head.bias, 0.0)):
             optimizer.add_param_group({"params": [parameter], "lr": rate, "weight_decay": decay})
-        total = float(self.trainer.estimated_stepping_batches)
-        epoch = float(self.trainer.num_training_batches)
+        epoch, total = count_steps(self.trainer, self.trainer.accumulate_grad_batches)
         schedule = settings.build_schedule(optimizer, epoch, total)
         return [optimizer], [{"scheduler": schedule, "interval": "step"}]
 

@@ -13,6 +13,7 @@ from .evaluation.labeled import read_batch
 from .evaluation.linear_heads import LinearHeads, cross_entropies, held_out_mask
 from .evaluation.pretrained_encoder import REPRESENTATION, PretrainedEncoder
 from .evaluation.top_accuracy import TopAccuracy
+from .training.accumulation import count_steps
 from .training.checks import check_warm_up
 from .training.optimization import OptimizerSettings, ScheduleName
 
@@ -80,7 +81,10 @@ class LinearEvaluator(RebuildableLightningModule):
             check_count("num_classes", num_classes, at_least=2)
         check_seed(seed)
         self.settings = OptimizerSettings(
-            name="momentum", schedule=schedule, warmup_epochs=warmup_epochs
+            name="momentum",
+            lr=max(learning_rates),
+            schedule=schedule,
+            warmup_epochs=warmup_epochs,
         )
         self.encoder = PretrainedEncoder(backbone, layer).freeze()
         self.learning_rates = list(learning_rates)
@@ -144,8 +148,7 @@ class LinearEvaluator(RebuildableLightningModule):
             groups.append({"params": [weight], "lr": rate, "weight_decay": self.weight_decay})
             groups.append({"params": [bias], "lr": rate})
         optimizer = torch.optim.SGD(groups, lr=1.0, momentum=self.momentum)
-        total = float(self.trainer.estimated_stepping_batches)
-        epoch = float(self.trainer.num_training_batches)
+        epoch, total = count_steps(self.trainer, self.trainer.accumulate_grad_batches)
         schedule = self.settings.build_schedule(optimizer, epoch, total)
         return [optimizer], [{"scheduler": schedule, "interval": "step"}]
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ..checkpoints.rebuildable import Rebuildable, rebuild
-from ..networks.backbone import representation_of_zeros
+from ..networks.backbone import first_line, representation_of_zeros
 from ..networks.exported_backbone import read_exported
 
 REPRESENTATION, PROJECTION = "representation", "projection"
@@ -107,7 +107,7 @@ class PretrainedEncoder(nn.Module):
         except (RuntimeError, AssertionError) as error:
             raise ValueError(
                 f"the backbone does not take the data's images [{channels}, {height}, {width}] "
-                f"({str(error).splitlines()[0]}); evaluate it on data with its number of channels "
+                f"({first_line(error)}); evaluate it on data with its number of channels "
                 "and image size (image_channels, image_size)"
             ) from error
 

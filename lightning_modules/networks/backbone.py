@@ -60,7 +60,7 @@ def timm_backbone(
             _use_small_image_stem(model, image_channels)
         representation_of_zeros(model, image_channels, arguments.get("img_size", size))
     except (TypeError, ValueError, AssertionError, RuntimeError) as error:
-        reason = f"backbone {name!r} {{}} ({_first_line(error)}); "
+        reason = f"backbone {name!r} {{}} ({first_line(error)}); "
         if arguments and isinstance(error, TypeError):
             message = reason.format(f"does not take backbone_args {arguments}") + (
                 "set backbone_args to null where they are those of another model"
@@ -118,13 +118,14 @@ def _build(
         return create(**arguments)
     except OSError as error:
         raise OSError(
-            f"the pretrained weights of backbone {name!r} cannot be loaded ({_first_line(error)}); "
+            f"the pretrained weights of backbone {name!r} cannot be loaded ({first_line(error)}); "
             "they come from huggingface.co: fetch them where there is internet and set HF_HOME to "
             "that cache, or set pretrained: false"
         ) from error
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
+    """The first line of what an error says, or its kind where it says nothing."""
     return next(iter(str(error).splitlines()), type(error).__name__)[:200]
 
 
@@ -195,7 +196,7 @@ def feature_size(backbone: nn.Module, image_channels: int, image_size: int = 32)
     except RuntimeError as error:
         shape = [2, image_channels, image_size, image_size]
         raise ValueError(
-            f"the backbone does not take images of {shape} ({_first_line(error)}); give it an "
+            f"the backbone does not take images of {shape} ({first_line(error)}); give it an "
             "attribute num_features, the F of its output [N, F]"
         ) from error
     if output.ndim != 2:

@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
-from .backbone import timm_backbone
+from .backbone import first_line, timm_backbone
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 
@@ -55,7 +55,7 @@ def read_exported(folder: str | Path) -> nn.Module:
     except (RuntimeError, SafetensorError) as error:
         raise ValueError(
             f"{folder / WEIGHTS} does not fit timm's {architecture} with {config['model_args']} "
-            f"({str(error).splitlines()[0]}); export the backbone again"
+            f"({first_line(error)}); export the backbone again"
         ) from error
     return backbone
 

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from ..networks.backbone import representation_of_zeros
+from ..networks.backbone import first_line, representation_of_zeros
 from ..objectives import Terms
 
 
@@ -107,9 +107,8 @@ def check_images(encoder: Any, data: Any) -> None:
             represent = getattr(encoder, "represent", encoder)
             output = representation_of_zeros(encoder, channels, size, represent)
     except Exception as error:
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise ValueError(
-            f"the encoder does not take {images} ({reason}); build it with "
+            f"the encoder does not take {images} ({first_line(error)}); build it with "
             f"image_channels={channels} and, if it is a transformer, image_size={size}, or set "
             "those of the data module"
         ) from error

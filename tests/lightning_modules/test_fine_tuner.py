@@ -48,6 +48,19 @@ def test_first_step_moves_encoder_and_head_by_their_rates():
         assert torch.equal(value, start)
 
 
+@pytest.mark.parametrize(
+    ("accumulated", "settings"),
+    [(2, {"max_epochs": 1}), (2, {"max_epochs": -1, "max_steps": 2}), (1, {"max_steps": 4})],
+)
+def test_warm_up_counts_steps_of_the_optimizer(accumulated, settings):
+    data = LabelledDataModule(DigitsDataModule(), labels_per_class=8, batch_size=20)
+    warmed = OptimizerSettings(name="momentum", lr=0.02, schedule="constant", warmup_epochs=1)
+    module = FineTuner(tiny_encoder(), optimizer=warmed)
+    trainer = run(module, data, accumulate_grad_batches=accumulated, **settings)
+    assert trainer.global_step == 4 // accumulated  # an epoch
+    assert trainer.optimizers[0].param_groups[0]["lr"] == pytest.approx(0.02)
+
+
 def test_learns_from_few_labels_and_reports_the_last_epoch():
     data = few()
     module = FineTuner(tiny_encoder(norm=True), optimizer=STEADY)

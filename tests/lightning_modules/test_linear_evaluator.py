@@ -194,11 +194,20 @@ def test_checkpoint_rebuilds_the_evaluator(tmp_path):
     assert tested["test/linear_top1"] == pytest.approx(expected)  # digits: both splits are one
 
 
+def test_warm_up_of_a_run_of_steps():
+    module = LinearEvaluator(tiny_encoder(), warmup_epochs=1)
+    trainer = run(module, DigitsDataModule(), epochs=-1, max_steps=1)
+    assert trainer.global_step == 1
+
+
 def test_mistakes_name_value_and_cure(tmp_path):
     with pytest.raises(ValueError, match="learning_rates is empty; give one or more"):
         LinearEvaluator(tiny_encoder(), learning_rates=[])
     with pytest.raises(ValueError, match=r"held_out must be .* less than 1, got 1.0"):
         LinearEvaluator(tiny_encoder(), held_out=1.0)
+    too_long = LinearEvaluator(tiny_encoder(), learning_rates=[0.1, 3.0], warmup_epochs=9)
+    with pytest.raises(ValueError, match=r"would never reach 3;"):
+        run(too_long, DigitsDataModule())
     with pytest.raises(FileNotFoundError, match=r"no checkpoint or exported folder 'none.ckpt'"):
         LinearEvaluator("none.ckpt")
     three_channels = Encoder("resnet18", small_images=True)
