@@ -8,7 +8,6 @@ from typing import Any
 
 import timm
 import torch
-from metaug.lightning_modules.checkpoints.rebuildable import constructor_arguments
 from metaug.lightning_modules.networks.exported_backbone import (
     CONFIG,
     WEIGHTS,
@@ -58,16 +57,11 @@ def find_backbone(module: nn.Module, path: str | None = None) -> nn.Module:
 
 def built_with(module: nn.Module) -> dict[str, Any]:
     """Timm arguments that MetAug's encoder was built with; nothing for other modules."""
-    encoder = getattr(module, "encoder", module)
-    own = constructor_arguments(getattr(encoder, "network", encoder))
-    arguments = dict(own.get("backbone_args") or {})
-    name = own.get("backbone")
-    takes_patches = isinstance(name, str) and hasattr(
-        find_backbone(module, "encoder.backbone"), "patch_embed"
-    )
-    if own.get("small_images") and takes_patches:
-        arguments = {"img_size": 32, "patch_size": 4} | arguments
-    return arguments
+    try:
+        backbone = find_backbone(module, "encoder.backbone")
+    except ValueError:
+        return {}
+    return dict(getattr(backbone, "timm_args", {}))
 
 
 def recognize(

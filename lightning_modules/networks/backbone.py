@@ -104,10 +104,15 @@ def check_backbone_args(arguments: Mapping[str, Any]) -> None:
 def _build(
     name: str, image_size: int | None, arguments: dict[str, Any], *, pretrained: bool, in_chans: int
 ) -> nn.Module:
-    """A timm model, for images of a size where the model has to know."""
-    create = partial(
-        timm.create_model, name, pretrained=pretrained, num_classes=0, in_chans=in_chans
-    )
+    """A timm model, for images of a size where the model has to know; its `timm_args` say so."""
+
+    def create(**given: Any) -> nn.Module:
+        model = timm.create_model(
+            name, pretrained=pretrained, num_classes=0, in_chans=in_chans, **given
+        )
+        model.timm_args = given
+        return model
+
     try:
         if image_size is not None and "img_size" not in arguments:
             try:

@@ -38,6 +38,9 @@ def run_card(folder, image):
         ),
         ({"backbone": "vit_tiny_patch16_224", "small_images": True}, 32),
         ({"backbone": "vit_tiny_patch16_224", "small_images": True, "image_channels": 1}, 32),
+        ({"backbone": "test_vit", "small_images": True, "image_size": 64}, 64),
+        ({"backbone": "test_vit", "image_size": 64}, 64),
+        ({"backbone": "resnet18", "image_size": 64}, 64),
         ({"backbone": "resnet10t", "small_images": True}, 32),  # a stem of several layers
         ({"backbone": "convnext_atto", "small_images": True}, 32),  # a numbered stem, stem[0]
         ({"backbone": "fastvit_t8", "small_images": True}, 32),  # and of branches

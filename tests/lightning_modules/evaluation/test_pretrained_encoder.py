@@ -148,3 +148,12 @@ def test_a_broken_export_is_refused_in_a_line(broken, tmp_path):
         PretrainedEncoder(folder)
     assert str(folder) in str(caught.value)
     assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_backbone_that_refuses_without_a_word():
+    class Wordless(nn.Linear):
+        def forward(self, image):
+            raise AssertionError
+
+    with pytest.raises(ValueError, match=r"data's images \[1, 8, 8\] \(AssertionError\)"):
+        PretrainedEncoder(Wordless(3, 3)).width(1, 8, 8)
