@@ -11,7 +11,7 @@ from .sources.files import FileSource, OnError
 from .sources.folders import ImageList, list_images, read_class_list, warn_of
 from .sources.image_source import ImageSource
 from .sources.memory import InMemory, hold_files
-from .sources.split_folders import find_splits
+from .sources.split_folders import SplitFolders, find_splits
 from .sources.splits import Splits, hold_out
 from .transforms.ranges import check_choice
 
@@ -84,8 +84,9 @@ class ImageFolderDataModule(MultiViewDataModule):
             )
         if not root.is_dir():
             raise FileNotFoundError(self.explain_missing())
-        only = None if self.class_list is None else read_class_list(self.class_list)
         folders = find_splits(root)
+        self.check_folders(folders)
+        only = None if self.class_list is None else read_class_list(self.class_list)
         train = list_images(folders.train, only=only)
         held_out = {
             name: list_images(folder, train.class_names, only=only)
@@ -106,6 +107,13 @@ class ImageFolderDataModule(MultiViewDataModule):
             except ValueError as error:  # nobody asked for it
                 rank_zero_warn(str(error), stacklevel=2)
         return splits
+
+    def check_folders(self, folders: SplitFolders) -> None:
+        """Refuse folders that are not laid out as the data set should be; any are taken here.
+
+        Args:
+            folders: Those of the splits.
+        """
 
     def explain_missing(self) -> str:
         """What to tell a user whose folder does not exist."""

@@ -1,12 +1,10 @@
 """ImageNet (ILSVRC 2012) and ImageNet-100, as folders."""
 
-from pathlib import Path
 from typing import Any
 
 from .image_folder import ImageFolderDataModule
 from .sources.memory import InMemory
-from .sources.split_folders import find_splits
-from .sources.splits import Splits
+from .sources.split_folders import SplitFolders
 
 
 class ImageNetDataModule(ImageFolderDataModule):
@@ -39,16 +37,18 @@ class ImageNetDataModule(ImageFolderDataModule):
             "with torchvision.datasets.ImageNet)."
         )
 
-    def load(self) -> Splits:
-        """List the files."""
-        root = Path(self.root).expanduser()
-        val = find_splits(root).held_out.get("val") if root.is_dir() else None
+    def check_folders(self, folders: SplitFolders) -> None:
+        """Refuse the validation images as they are published, in one folder.
+
+        Raises:
+            FileNotFoundError: Saying how to sort them.
+        """
+        val = folders.held_out.get("val")
         if val and not any(child.is_dir() for child in val.iterdir()):
             raise FileNotFoundError(
                 f"{val} has no class folders. The published archive of the validation images is "
                 "flat: sort them into a folder per class (torchvision.datasets.ImageNet does)."
             )
-        return super().load()
 
 
 class ImageNet100DataModule(ImageNetDataModule):

@@ -7,7 +7,7 @@ import torch
 from torchvision.datasets.utils import check_integrity, download_and_extract_archive
 
 from .image_folder import ImageFolderDataModule
-from .sources.folders import ImageList, list_images
+from .sources.folders import ImageList, list_images, read_class_list
 from .sources.splits import Splits
 
 
@@ -63,11 +63,14 @@ class TinyImageNetDataModule(ImageFolderDataModule):
         """List the files; the validation folder's classes are in a text file beside it."""
         if not self.folder.is_dir():
             self.prepare_data()
-        train = list_images(self.folder / "train")
+        only = None if self.class_list is None else read_class_list(self.class_list)
+        train = list_images(self.folder / "train", only=only)
         lines = (self.folder / "val" / "val_annotations.txt").read_text().splitlines()
-        pairs = sorted(line.split("\t")[:2] for line in lines if line.strip())
         folder = self.folder / "val" / "images"
         label_of = {name: label for label, name in enumerate(train.class_names)}
+        pairs = sorted(line.split("\t")[:2] for line in lines if line.strip())
+        if only is not None:
+            pairs = [pair for pair in pairs if pair[1] in label_of]
         val = ImageList(
             [folder / name for name, _ in pairs],
             torch.tensor([label_of[wnid] for _, wnid in pairs]),

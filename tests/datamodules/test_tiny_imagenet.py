@@ -64,3 +64,17 @@ def test_pixels_reach_the_views(tmp_path, archive):
     (batch,) = datamodule.train_dataloader()
     assert batch.views[0].shape == (12, 3, 8, 8)
     assert torch.bincount(batch.target).tolist() == [4, 4, 4]
+
+
+def test_a_list_of_classes(tmp_path, archive):
+    with zipfile.ZipFile(archive) as file:
+        file.extractall(tmp_path / "data")
+    (tmp_path / "two.txt").write_text("n01\nn03\n")
+    datamodule = TinyImageNetDataModule(
+        str(tmp_path / "data"), image_size=8, batch_size=4, class_list=str(tmp_path / "two.txt")
+    )
+    datamodule.setup("fit")
+    assert datamodule.num_instances == 8
+    assert datamodule.class_names == ["n01", "n03"]
+    (val,) = datamodule.val_dataloader()
+    assert val.target.tolist() == [1, 0, 0, 1]
