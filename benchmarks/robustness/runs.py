@@ -5,12 +5,13 @@ import importlib
 import os
 import shutil
 import signal
-import socket
 import sys
 import time
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
+
+from benchmarks.ports import free_port
 
 PIDS = "pids"
 """A folder of notes: each process writes its number there, and a fault when it happens."""
@@ -48,7 +49,7 @@ def run(folder: Path, arguments: list[str], *, processes: int, limit: float) -> 
     notes.mkdir(parents=True)
     if processes > 1:
         arguments = [*arguments, f"--trainer.devices={processes}", "--trainer.strategy=ddp"]
-    port = _free_port()
+    port = free_port()
     logs = [folder / f"log-{rank}.txt" for rank in range(processes)]
     start = time.time()
     pids = [
@@ -82,12 +83,6 @@ def preload(folder: Path) -> None:
             continue
     gc.collect()
     gc.freeze()  # else the first collection of each process copies all pages
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
 
 
 def _fork(

@@ -12,7 +12,6 @@ every process evaluates on the whole global batch, whole and in blocks of rows. 
 import argparse
 import json
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -20,15 +19,9 @@ from datetime import date
 from pathlib import Path
 
 from benchmarks.machine import describe_machine
+from benchmarks.ports import free_port
 
 HERE = Path(__file__).parent
-
-
-def free_port() -> int:
-    """A port that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def launch(module: str, processes: int, *arguments: object) -> dict:

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, Subset
 
 from ..transforms.ranges import check
-from .eight_bits import to_8_bit
+from .eight_bits import pixels_of
 from .labels import encode, find_classes, read_labels
 
 _IMAGE_KEYS = ("image", "img", "pixel_values", "x")
@@ -170,8 +170,7 @@ class DatasetSource:
                 f"image_channels is {self.channels}, but {self.name(index)} is a PIL image, which "
                 "is read with 1 or 3 channels."
             )
-        pixels = torch.from_numpy(np.array(to_8_bit(image, "L" if self.channels == 1 else "RGB")))
-        return pixels[None] if self.channels == 1 else pixels.permute(2, 0, 1).contiguous()
+        return pixels_of(image, self.channels)
 
     def _eight_bit(self, image: Tensor, index: int) -> Tensor:
         if image.dtype == torch.uint8:

@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from PIL import Image
 from PIL.ImageFile import ImageFile
 from torch import Tensor
 
 from ..transforms.ranges import check_choice
-from .eight_bits import stretch, to_8_bit
+from .eight_bits import pixels_of, stretch
 
 # what Pillow knows by name but cannot decode alone, and what holds films or tables
 _NO_IMAGES = {"BUFR", "EPS", "GRIB", "HDF5", "IPTC", "MPEG", "WMF"}
@@ -90,7 +89,7 @@ def read_image(path: str | Path, channels: int = 3) -> Tensor:
     try:
         with Image.open(path) as file:
             image = _load(file, path)
-            array = np.array(to_8_bit(_upright(image, file), "L" if channels == 1 else "RGB"))
+            return pixels_of(_upright(image, file), channels)
     except Exception as error:  # decoders raise nearly anything
         if isinstance(error, FileNotFoundError) and not os.path.islink(path):
             raise
@@ -103,8 +102,6 @@ def read_image(path: str | Path, channels: int = 3) -> Tensor:
             f"Cannot read the image {printable(path)}: {reason}. Replace or remove the file, or "
             "set on_error: skip to go on without it."
         ) from error
-    pixels = torch.from_numpy(array)
-    return pixels[None] if channels == 1 else pixels.permute(2, 0, 1).contiguous()
 
 
 def _load(file: ImageFile, path: str | Path) -> Image.Image:

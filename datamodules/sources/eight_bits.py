@@ -1,6 +1,7 @@
 """Images of any depth as 8-bit values."""
 
 import numpy as np
+import torch
 from PIL import Image
 
 _DEPTHS = (8, 10, 12, 14, 16)  # bits that cameras and scanners store in 16
@@ -20,6 +21,17 @@ def to_8_bit(image: Image.Image, mode: str) -> Image.Image:
         image = Image.new("RGBA", layered.size, "white")
         image.alpha_composite(layered)
     return image.convert(mode)
+
+
+def pixels_of(image: Image.Image, channels: int) -> torch.Tensor:
+    """A PIL image as 8-bit pixels, `[channels, H, W]`.
+
+    Args:
+        image: Of any mode.
+        channels: 3 for RGB, 1 for gray.
+    """
+    pixels = torch.from_numpy(np.array(to_8_bit(image, "L" if channels == 1 else "RGB")))
+    return pixels[None] if channels == 1 else pixels.permute(2, 0, 1).contiguous()
 
 
 def stretch(values: np.ndarray, floats: bool) -> np.ndarray:

@@ -1,7 +1,9 @@
 import subprocess
 import sys
 
-from .test_processes import environment, free_port
+from benchmarks.ports import free_port
+
+from .test_processes import environment
 
 SIZES = """
 import os, sys

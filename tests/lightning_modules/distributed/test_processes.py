@@ -2,13 +2,14 @@
 
 import itertools
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import torch
+
+from benchmarks.ports import free_port
 
 SCRIPT = Path(__file__).with_name("train_on_processes.py")
 FLOAT64 = [
@@ -53,12 +54,6 @@ def finish(process: subprocess.Popen, limit: float = 400) -> str:
         pytest.fail(f"still running after {limit} s: {process.communicate()[0][-3000:]}")
     assert process.returncode == 0, output[-5000:]
     return output
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def distance(first: dict, second: dict) -> dict[str, float]:
