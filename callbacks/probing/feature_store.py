@@ -87,18 +87,9 @@ class FeatureStore:
         return self._extracted[id(loader)][1]
 
     def bank_loader(self, trainer: pl.Trainer) -> Iterable[Any]:
-        """The datamodule's labeled bank; its loader is made once.
-
-        Raises:
-            ValueError: If the trainer has no datamodule with a `bank_dataloader`.
-        """
+        """The datamodule's labeled bank, which a probe's setup saw; its loader is made once."""
         if self._bank_loader is None:
-            datamodule: Any = getattr(trainer, "datamodule", None)
-            if not hasattr(datamodule, "bank_dataloader"):
-                raise ValueError(
-                    f"the datamodule {type(datamodule).__name__} has no bank_dataloader(); pass "
-                    "bank=, a DataLoader of labeled training images (image, target)"
-                )
+            datamodule: Any = trainer.datamodule  # type: ignore[attr-defined]
             self._bank_loader = datamodule.bank_dataloader()
         return self._bank_loader
 

@@ -2,7 +2,7 @@
 
 import math
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, get_args
 
 
 def check_number(
@@ -80,11 +80,33 @@ def check_count(
     check_number(name, value, at_least=at_least, at_most=at_most, hint=hint)
 
 
-def check_seed(value: Any, name: str = "seed") -> None:
+def check_choice(name: str, value: Any, kind: Any) -> None:
+    """Check that an argument is one of the words of a `Literal`.
+
+    Args:
+        name: The argument.
+        value: What was given.
+        kind: The `Literal`.
+
+    Raises:
+        ValueError: If it is another, with the words.
+
+    Examples:
+        >>> from typing import Literal
+        >>> check_choice("margin kind", "wide", Literal["large", "small"])
+        Traceback (most recent call last):
+        ...
+        ValueError: margin kind 'wide' is unknown; use one of large, small
+    """
+    if value not in get_args(kind):
+        raise ValueError(f"{name} {value!r} is unknown; use one of {', '.join(get_args(kind))}")
+
+
+def check_seed(value: Any) -> None:
     """Check that a seed is one that torch and NumPy take.
 
     Raises:
         TypeError: If it is not a whole number.
         ValueError: If it is negative or has more than 32 bits.
     """
-    check_count(name, value, at_least=0, at_most=2**32 - 1)
+    check_count("seed", value, at_least=0, at_most=2**32 - 1)

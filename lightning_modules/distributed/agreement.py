@@ -6,6 +6,8 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
+from .collectives import world_size
+
 _groups: dict[str, tuple[object, Any]] = {}
 
 
@@ -17,7 +19,7 @@ def tell_all(values: Sequence[int]) -> list[list[int]]:
     Args:
         values: As many on every process.
     """
-    if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
+    if world_size() == 1:
         return [list(values)]
     own = torch.tensor(values, dtype=torch.int64)
     rows = [torch.empty_like(own) for _ in range(dist.get_world_size())]

@@ -8,6 +8,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from .collectives import world_size
+
 
 class _AllReduceSum(torch.autograd.Function):
     """Sum over processes. It is linear: its gradient and its tangent are sums as well."""
@@ -57,7 +59,7 @@ class DistributedBatchNorm(_BatchNorm):
         """Normalize `[n, C, ...]`, with global statistics in training."""
         self._check_input_dim(input)
         use_batch = self.training or self.running_mean is None
-        if not (use_batch and dist.is_initialized() and dist.get_world_size() > 1):
+        if not (use_batch and world_size() > 1):
             output = super().forward(input)
         else:
             output = self._normalize_globally(input)

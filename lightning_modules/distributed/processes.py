@@ -7,6 +7,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from .collectives import world_size
+
 
 class Processes:
     """This process alone: nothing to gather, nothing to sum."""
@@ -142,6 +144,6 @@ class _Buckets:
 
 def current_processes() -> Processes:
     """The processes of the running strategy, or this one alone."""
-    if dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1:
+    if world_size() > 1:
         return DistributedProcesses()
     return Processes()

@@ -1,7 +1,7 @@
 """The meta-gradient: how the generator learns from how well the encoder does after its step.
 
-Below it: nothing but `distributed`. Used by the LightningModules, and by anyone with an encoder and
-an objective of their own.
+Below it: nothing but `arguments` and `distributed`. Used by the LightningModules, and by anyone
+with an encoder and an objective of their own.
 """
 
 from .engines import (

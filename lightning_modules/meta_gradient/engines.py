@@ -1,11 +1,11 @@
 """The engines behind one function: the gradients of a meta step, and of a plain step."""
 
 from collections.abc import Sequence
-from typing import Literal, get_args
+from typing import Literal
 
 from torch import Tensor
 
-from ..arguments.ranges import check_count, check_number
+from ..arguments.ranges import check_choice, check_count, check_number
 from ..distributed.processes import Processes
 from .encoder_passes import Encode, EncoderPasses
 from .errors import EngineError
@@ -35,14 +35,8 @@ def check_inner_step(
         ValueError: If `inner_lr` is not positive or a name is unknown.
         EngineError: If the engine cannot do what is asked; the message names one that can.
     """
-    for name, value, known in (
-        ("engine", engine, Engine),
-        ("inner_optimizer", optimizer, InnerOptimizer),
-    ):
-        if value not in get_args(known):
-            raise ValueError(
-                f"{name} {value!r} is unknown; use one of {', '.join(get_args(known))}"
-            )
+    check_choice("engine", engine, Engine)
+    check_choice("inner_optimizer", optimizer, InnerOptimizer)
     check_number(
         "inner_lr, the look-ahead rate,",
         inner_lr,

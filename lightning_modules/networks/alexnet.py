@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..arguments.ranges import check_count, check_number
+from ..arguments.ranges import check_choice, check_count, check_number
 from ..checkpoints.rebuildable import Rebuildable
 from .encoder import PerViewEncoder, unit_norm
 
@@ -208,6 +208,5 @@ def checked(layer: Layer) -> Layer:
     Raises:
         ValueError: Otherwise, with the names.
     """
-    if layer not in get_args(Layer):
-        raise ValueError(f"layer {layer!r} is unknown; use one of {', '.join(get_args(Layer))}")
+    check_choice("layer", layer, Layer)
     return layer

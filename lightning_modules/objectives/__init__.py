@@ -1,6 +1,6 @@
 """The objective of MetAug, each of the paper's ideas under its own name.
 
-It imports `checkpoints` alone; used by the LightningModules and by monitors.
+It imports `arguments` and `checkpoints` alone; used by the LightningModules and by monitors.
 """
 
 from .info_nce import InfoNCE as InfoNCE, info_nce as info_nce

@@ -1,11 +1,11 @@
 """Margin-injected regularization: keeps augmented features hard, so that no network collapses."""
 
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 from torch import Tensor
 
-from ..arguments.ranges import check_number
+from ..arguments.ranges import check_choice, check_number
 from ..checkpoints.rebuildable import Rebuildable
 from .pairs import PairSet, check_similarities
 
@@ -30,18 +30,15 @@ def margins(
     Raises:
         ValueError: If `kind` is unknown.
     """
+    check_choice("margin kind", kind, MarginKind)
     lesser = torch.minimum(hardest_positive, hardest_negative)
     greater = torch.maximum(hardest_positive, hardest_negative)
     if kind == "large":
         return lesser, greater
     if kind == "small":
         return greater, lesser
-    if kind == "mean":
-        mean = (hardest_positive + hardest_negative) / 2
-        return mean, mean
-    raise ValueError(
-        f"margin kind {kind!r} is unknown; use one of {', '.join(get_args(MarginKind))}"
-    )
+    mean = (hardest_positive + hardest_negative) / 2
+    return mean, mean
 
 
 def margin_regularization(
@@ -131,11 +128,8 @@ class MarginRegularization(Rebuildable):
         acts_on: ActsOn = "both",
     ) -> None:
         super().__init__()
-        for value, allowed, name in ((kind, MarginKind, "kind"), (acts_on, ActsOn, "acts_on")):
-            if value not in get_args(allowed):
-                raise ValueError(
-                    f"margin {name} {value!r} is unknown; use one of {', '.join(get_args(allowed))}"
-                )
+        check_choice("margin kind", kind, MarginKind)
+        check_choice("margin acts_on", acts_on, ActsOn)
         check_number("margin weight", weight, at_least=0)
         check_number("margin positive_weight", positive_weight, at_least=0)
         check_number("margin negative_weight", negative_weight, at_least=0)

@@ -1,12 +1,12 @@
 """The objective: a contrastive loss over original and augmented features, and the margins."""
 
 from collections.abc import Callable
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from ..arguments.ranges import check_number
+from ..arguments.ranges import check_choice, check_number
 from ..checkpoints.rebuildable import Rebuildable
 from .margin import MarginRegularization
 from .oucl import OUCL
@@ -72,11 +72,7 @@ class MetAugObjective(Rebuildable):
     ) -> None:
         super().__init__()
         check_number("augmented_weight", augmented_weight, at_least=0)
-        if composition not in get_args(Composition):
-            raise ValueError(
-                f"composition {composition!r} is unknown; use one of "
-                f"{', '.join(get_args(Composition))}"
-            )
+        check_choice("composition", composition, Composition)
         self.contrast = OUCL() if contrast is None else contrast
         self.composition = composition
         self.augmented_weight = augmented_weight

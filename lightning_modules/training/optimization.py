@@ -3,14 +3,14 @@
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import torch
 from timm.optim import create_optimizer_v2
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
-from ..arguments.ranges import check_count, check_number
+from ..arguments.ranges import check_choice, check_count, check_number
 
 ScheduleName = Literal["constant", "cosine", "step"]
 
@@ -58,11 +58,7 @@ class OptimizerSettings:
         check_number("decay", self.decay, above=0, at_most=1)
         for milestone in self.milestones:
             check_count("milestones", milestone)
-        if self.schedule not in get_args(ScheduleName):
-            raise ValueError(
-                f"schedule {self.schedule!r} is unknown; use one of "
-                f"{', '.join(get_args(ScheduleName))}"
-            )
+        check_choice("schedule", self.schedule, ScheduleName)
 
     def build(self, module: nn.Module) -> torch.optim.Optimizer:
         """The optimizer of a module's parameters.
