@@ -4,7 +4,7 @@ import difflib
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, TypeGuard
+from typing import Any, TypeGuard, cast
 
 import timm
 import torch
@@ -107,11 +107,11 @@ def _build(
     """A timm model, for images of a size where the model has to know; its `timm_args` say so."""
 
     def create(**given: Any) -> nn.Module:
-        model = timm.create_model(
+        model: Any = timm.create_model(
             name, pretrained=pretrained, num_classes=0, in_chans=in_chans, **given
         )
         model.timm_args = given
-        return model
+        return cast(nn.Module, model)
 
     try:
         if image_size is not None and "img_size" not in arguments:
