@@ -27,7 +27,7 @@ class Launches(TorchDispatchMode):
 
     An operation is what torch dispatches, on any device: views and new memory are none, and a
     `_foreach` is one. Convolutions and their backward passes are one each, though a GPU takes two
-    or three kernels. Of fake CUDA tensors (`FakeTensorMode`) those that wait can be told too: values
+    or three kernels. Of fake CUDA tensors (`FakeTensorMode`) those that wait are told too: values
     that are read, copies between host and device that are not asynchronous, and indices made on
     the host.
 
