@@ -20,12 +20,14 @@ class Context:
         smoke: Whether this is the trial on a CPU, with tiny sizes.
         out: Folder of the results.
         images: The file that `benchmarks.gpu.images` wrote.
+        processes: How many are compared with one.
     """
 
     device: torch.device
     smoke: bool
     out: Path
     images: Path
+    processes: int = 1
 
     @property
     def on_gpu(self) -> bool:

@@ -1,4 +1,4 @@
-"""Runs the parts within the budget, each in processes of its own.
+"""Runs the parts within the budget, each in processes of its own with a share of the time.
 
 A part that ends early leaves its time to the later ones. A task that hangs or takes its process
 down is recorded, and the part goes on after it.
@@ -20,7 +20,7 @@ from .records import append
 PACKAGE = "benchmarks.gpu"
 START_SECONDS = 100.0  # importing torch and the project, on a cold disk
 RESERVE_SECONDS = 25.0  # what the part `learn` leaves for its last probes
-SMOKE_FACTOR = 20  # a CPU is slow, and the trial is to end by itself
+CPU_FACTOR = 20  # a CPU is slow, and what runs on it is to end by itself
 
 
 class Driver:
@@ -35,6 +35,7 @@ class Driver:
         self.arguments = arguments
         self.budget = budget
         self.smoke: bool = arguments.smoke
+        self.device: str = arguments.device
         self.out: Path = arguments.out
         self.log = Log(self.out / "run.log", budget.started)
         source = arguments.images.name if arguments.images else "default"
@@ -43,8 +44,9 @@ class Driver:
 
     def start(self, module: str, *arguments: str) -> Speaker:
         """A process that is told where to run."""
-        options = ["--device", "cpu" if self.smoke else "cuda", "--out", str(self.out)]
-        options += ["--images", str(self.images), *(["--smoke"] if self.smoke else [])]
+        options = ["--device", self.device, "--out", str(self.out), "--images", str(self.images)]
+        options += ["--processes", str(self.arguments.processes)]
+        options += ["--smoke"] if self.smoke else []
         return Speaker(f"{PACKAGE}.{module}", [*arguments, *options], self.log.file)
 
     def decode_images(self) -> None:
@@ -71,21 +73,33 @@ class Driver:
             self.log.say("the images are not decoded yet")
 
     def run(self) -> None:
-        """Run the parts of the command line."""
-        self.decode_images()
+        """Run the parts of the command line, in the order of their importance."""
+        names = [name for name in PARTS if name in self.arguments.parts]
+        shares = sum(PARTS[name].share for name in names)
+        if any(PARTS[name].needs_images for name in names):
+            self.decode_images()
         try:
-            for name in self.arguments.parts:
+            self.note_facts(names)
+            passed = 0.0
+            for name in names:
+                passed += PARTS[name].share / shares
                 if self.budget.left < 10:
                     self.log.say(f"{name}: left out, the budget is spent")
+                    append(self.out, {"part": name, "ok": False, "left out": "the whole part"})
                     continue
                 if PARTS[name].needs_images:
                     self.wait_for_images()
                 self.log.say(f"{name} begins, {self.budget.left:.0f} s left")
-                self.learn() if name == "learn" else self.run_part(name)
+                self.learn() if name == "learn" else self.run_part(name, self.budget.at(passed))
         finally:
             if self.decoding is not None and self.decoding.poll() is None:
                 self.decoding.kill()
             self.log.file.close()
+
+    def note_facts(self, names: list[str]) -> None:
+        """Record machine and versions where the parts asked for do not: a report needs them."""
+        if "env" not in names or "facts" not in self.tasks_of("env"):
+            self._run_process("env", {"facts": 60.0}, min(time.time() + 60, self.budget.end))
 
     def tasks_of(self, name: str) -> dict[str, float]:
         """The tasks of a part and their seconds."""
@@ -93,15 +107,18 @@ class Driver:
         if self.smoke:
             tasks = SMOKE_TASKS.get(name, tasks)
         only = self.arguments.tasks
-        factor = SMOKE_FACTOR if self.smoke else 1
+        factor = CPU_FACTOR if self.device == "cpu" else 1
         return {
             task: factor * seconds for task, seconds in tasks.items() if not only or task in only
         }
 
-    def run_part(self, name: str) -> None:
-        """Run all tasks of a part, within its seconds."""
-        most = PARTS[name].seconds * (SMOKE_FACTOR if self.smoke else 1)
-        end = time.time() + min(most, self.budget.left)
+    def run_part(self, name: str, end: float) -> None:
+        """Run all tasks of a part.
+
+        Args:
+            name: Of the part.
+            end: When its time is over, in seconds since the epoch.
+        """
         tasks = self.tasks_of(name)
         failed_starts = 0
         while tasks and failed_starts < 2 and time.time() < end - 3:
@@ -138,7 +155,11 @@ class Driver:
             What was running at the end, and what was wrong; nothing if all tasks ended.
         """
         limits = dict(tasks)
-        task, since, limit = "(start)", time.time(), START_SECONDS * (3 if self.smoke else 1)
+        task, since, limit = (
+            "(start)",
+            time.time(),
+            START_SECONDS * (3 if self.device == "cpu" else 1),
+        )
         while True:
             try:
                 line = speaker.next_line(min(since + limit, end) - time.time())

@@ -10,7 +10,10 @@ import torch
 
 
 class EpochClock(pl.Callback):
-    """Appends JSON lines: seconds of the training steps and of validation, images per second.
+    """Appends a JSON line for each epoch, when the next one begins or the run ends.
+
+    Seconds of the training steps, of validation and of the whole epoch with probes, checkpoints
+    and all else that happens until the next; images per second of the training steps.
 
     Args:
         path: The file.
@@ -19,6 +22,8 @@ class EpochClock(pl.Callback):
     def __init__(self, path: str) -> None:
         self.path = Path(path)
         self.marks: dict[str, float] = {}
+        self.record: dict[str, float] = {}
+        self.began = 0.0
 
     def _mark(self, name: str) -> None:
         if torch.cuda.is_available():
@@ -30,8 +35,9 @@ class EpochClock(pl.Callback):
         self.marks.setdefault("setup", time.perf_counter())
 
     def on_train_epoch_start(self, *_: Any) -> None:
-        """Training steps begin."""
+        """Training steps begin, and the epoch before is over."""
         self._mark("start")
+        self._append()
 
     def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
         """After the last batch training steps end."""
@@ -47,15 +53,28 @@ class EpochClock(pl.Callback):
         self._mark("validated")
 
     def on_train_epoch_end(self, trainer: Any, *_: Any) -> None:
-        """Append the epoch."""
+        """Note the epoch."""
         marks = self.marks
         training = marks["trained"] - marks["start"]
-        record = {
+        images = trainer.num_training_batches * trainer.datamodule.batch_size
+        self.began = marks["start"]
+        self.record = {
             "epoch": trainer.current_epoch,
             "until the first epoch": marks["start"] - marks["setup"],
             "training": training,
-            "images_per_s": trainer.num_training_batches * trainer.datamodule.batch_size / training,
-            "validation": marks.get("validated", 0) - marks.get("validation", 0),
+            "images": images,
+            "images_per_s": images / training,
+            "validation": marks.pop("validated", 0) - marks.pop("validation", 0),
         }
-        with self.path.open("a") as file:
-            file.write(json.dumps(record) + "\n")
+
+    def on_train_end(self, *_: Any) -> None:
+        """The last epoch is over."""
+        self._mark("start")
+        self._append()
+
+    def _append(self) -> None:
+        if self.record:
+            whole = {"whole": self.marks["start"] - self.began}
+            with self.path.open("a") as file:
+                file.write(json.dumps(self.record | whole) + "\n")
+        self.record = {}

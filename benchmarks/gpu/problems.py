@@ -1,4 +1,4 @@
-"""What the parts measure: the recipe of `cifar10.yaml`, and small problems for comparisons."""
+"""Small problems for comparisons, batches that are ready, and a trainer that is quiet."""
 
 import copy
 from collections.abc import Callable
@@ -9,7 +9,6 @@ import pytorch_lightning as pl
 import torch
 from metaug.datamodules import MultiViewBatch
 from metaug.lightning_modules import (
-    OUCL,
     AugmentationGenerator,
     Encoder,
     InfoNCE,
@@ -19,7 +18,6 @@ from metaug.lightning_modules import (
     MetAug,
     MetAugObjective,
     OptimizerSettings,
-    ResidualGenerator,
 )
 from metaug.lightning_modules.meta_gradient import encoder_gradient, meta_gradient
 from metaug.lightning_modules.networks.functional_encoder import FunctionalEncoder
@@ -162,42 +160,6 @@ def small_metaug(kind: str) -> MetAug:
         meta=MetaStep(engine=kind),  # type: ignore[arg-type]
         encoder_optimizer=CONSTANT,
         generator_optimizer=CONSTANT,
-    )
-
-
-def recipe_encoder(smoke: bool) -> Encoder:
-    """The encoder of `cifar10.yaml`; narrow in the trial."""
-    torch.manual_seed(0)
-    narrow = {"channels": [8, 8, 16, 16]} if smoke else {}
-    return Encoder("resnet18", True, projection_dim=128, channels_last=True, backbone_args=narrow)
-
-
-def recipe_objective() -> MetAugObjective:
-    """The objective of `cifar10.yaml`."""
-    margin = MarginRegularization("large", 1.0)
-    return MetAugObjective(OUCL(16.0), adversarial=True, detach=True, margin=margin)
-
-
-def recipe_generator() -> ResidualGenerator:
-    """The generator of `cifar10.yaml`."""
-    return ResidualGenerator(128, 2, 256, identity=True, radius=1.0, centered=True)
-
-
-def recipe(context: Context, engine: str = "lookahead", inner_lr: float = 0.01) -> MetAug:
-    """The module of `cifar10.yaml` at a constant rate.
-
-    Args:
-        context: Where it runs.
-        engine: Of the meta step.
-        inner_lr: alpha.
-    """
-    return MetAug(
-        recipe_encoder(context.smoke),
-        recipe_objective(),
-        recipe_generator(),
-        meta=MetaStep(engine=engine, inner_lr=inner_lr),  # type: ignore[arg-type]
-        encoder_optimizer=OptimizerSettings("sgd", 0.06, schedule="constant"),
-        generator_optimizer=OptimizerSettings("adamw", 1e-3, schedule="constant"),
     )
 
 

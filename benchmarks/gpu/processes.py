@@ -31,6 +31,10 @@ class Budget:
         """Seconds until the end."""
         return self.end - time.time()
 
+    def at(self, share: float) -> float:
+        """When a share of the time has passed, in seconds since the epoch."""
+        return self.started + share * (self.end - self.started)
+
 
 class Log:
     """What is shown, also in a file.

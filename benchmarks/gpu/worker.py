@@ -74,6 +74,7 @@ def add_context(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--smoke", action="store_true")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--images", type=Path, required=True)
+    parser.add_argument("--processes", type=int, default=0, help="0 for one per GPU")
 
 
 def context_of(arguments: argparse.Namespace) -> Context:
@@ -82,7 +83,14 @@ def context_of(arguments: argparse.Namespace) -> Context:
     warnings.filterwarnings("ignore")
     if arguments.smoke:
         torch.set_num_threads(1)
-    return Context(torch.device(arguments.device), arguments.smoke, arguments.out, arguments.images)
+    processes = arguments.processes or (2 if arguments.smoke else torch.cuda.device_count())
+    return Context(
+        torch.device(arguments.device),
+        arguments.smoke,
+        arguments.out,
+        arguments.images,
+        max(processes, 1),
+    )
 
 
 def main() -> None:

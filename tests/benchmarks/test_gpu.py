@@ -2,7 +2,6 @@
 
 import argparse
 import io
-import json
 import os
 import subprocess
 import sys
@@ -16,12 +15,13 @@ from PIL import Image
 
 pytest.importorskip("lightly", reason="what is compared with: pip install '.[benchmark]'")
 
-from benchmarks.gpu import images, patches, records, worker
+from benchmarks.gpu import __main__ as main, images, patches, records, worker
 from benchmarks.gpu.context import Context, median_seconds, relative_error
 from benchmarks.gpu.driver import Driver
 from benchmarks.gpu.plan import PARTS, ROOT, SMOKE_TASKS, Part
 from benchmarks.gpu.processes import Budget
 from benchmarks.gpu.worker import run
+from benchmarks.ports import free_port
 
 pytestmark = pytest.mark.filterwarnings("default")  # a user's run, whose warnings are not errors
 
@@ -29,9 +29,11 @@ pytestmark = pytest.mark.filterwarnings("default")  # a user's run, whose warnin
 @pytest.mark.long
 @pytest.mark.timeout(900)
 def test_every_part_runs_on_a_cpu(tmp_path):
+    """Started by torchrun, whose second process leaves everything to the first."""
     out = tmp_path / "out"
-    command = [sys.executable, "-m", "benchmarks.gpu", "--smoke", "--minutes", "14"]
-    command += ["--out", str(out), "--scratch", str(tmp_path / "scratch")]
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2"]
+    command += [f"--master-port={free_port()}", "-m", "benchmarks.gpu", "--smoke"]
+    command += ["--minutes", "14", "--out", str(out), "--scratch", str(tmp_path / "scratch")]
     env = os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True)
     written = records.read(out)
@@ -48,10 +50,48 @@ def test_every_part_runs_on_a_cpu(tmp_path):
     assert set(by_task["patched"]["relative error after three steps"].values()) == {0.0}
     replays = by_task["replay"]["passes"].values()
     assert all(each["replay to first"] == 0 and each["buffers untouched"] for each in replays)
-    assert by_task["bf16,256 exact-cl"]["ratio"] > by_task["bf16,256 lookahead-cl"]["ratio"] > 1
-    assert by_task["command_line:lean"]["epochs"][0]["images_per_s"] > 0
+    assert max(by_task["head"]["relative error"].values()) < 1e-6
+    for weights in ("untrained", "trained"):
+        (rows,) = by_task["precision"][weights].values()
+        assert rows["exact float32"]["to itself"] < rows["exact bf16"]["to itself"] < 2
+    assert by_task["bf16,256 exact-recipe"]["ratio"] > by_task["bf16,256 recipe"]["ratio"] > 1
+    assert len(by_task["command_line:shipped"]["epochs"]) == 3
+    assert all(row["ms"] > 0 for row in by_task["steps:lookahead,256"]["steps"].values())
+    assert by_task["processes"]["relative error to one process"]["exact"] < 1e-12
+    assert by_task["processes"]["steps"]["recipe"]["messages"] > 10
     assert by_task["metaug result"]["epochs"] == 2
-    assert "step bf16,256 exact-cl: ms " in done.stdout
+    assert "step bf16,256 exact-recipe: ms " in done.stdout
+    check_report(out, by_task)
+
+
+def check_report(out: Path, by_task: dict[str, dict]) -> None:
+    """The report of the trial: every bar is not measured, every part is in it."""
+    (report,) = out.glob("*-cpu.md")
+    text = report.read_text()
+    assert text.startswith("# MetAug on cpu, ")
+    assert text.count("| not measured |") == 12
+    assert "reached |" not in text
+    assert "FAULT" not in text
+    assert "Not measured." not in text
+    step = by_task["bf16,256 recipe"]
+    assert f"| `recipe` | {step['ms']:.2f} | {step['ratio']:.2f} |" in text
+    assert f"commit: {by_task['facts']['commit']}" in text
+    assert "<svg" in report.with_suffix(".svg").read_text()
+
+
+def test_torchrun_is_left_by_all_but_the_first(monkeypatch):
+    around = {"WORLD_SIZE": "4", "LOCAL_WORLD_SIZE": "4", "TORCHELASTIC_RUN_ID": "x"}
+    for rank in ("0", "3"):
+        for name, value in (around | {"RANK": rank, "MASTER_PORT": "1"}).items():
+            monkeypatch.setenv(name, value)
+        arguments = argparse.Namespace(processes=0)
+        assert main.leave_torchrun(arguments) == (rank == "0")
+        assert arguments.processes == 4
+        assert not set(os.environ) & {*around, "RANK", "MASTER_PORT"}
+    for name, value in (around | {"WORLD_SIZE": "8", "RANK": "0"}).items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit, match="one machine"):
+        main.leave_torchrun(arguments)
 
 
 WORKER = """
@@ -75,9 +115,16 @@ def driver(tmp_path, monkeypatch):
     (tmp_path / "package" / "worker.py").write_text(WORKER)
     monkeypatch.setattr("benchmarks.gpu.processes.ROOT", tmp_path)
     monkeypatch.setattr("benchmarks.gpu.driver.PACKAGE", "package")
-    monkeypatch.setattr("benchmarks.gpu.driver.SMOKE_FACTOR", 1)
+    monkeypatch.setattr("benchmarks.gpu.driver.CPU_FACTOR", 1)
     arguments = argparse.Namespace(
-        smoke=True, out=tmp_path, scratch=tmp_path, images=None, tasks=None
+        smoke=True,
+        device="cpu",
+        out=tmp_path,
+        scratch=tmp_path,
+        images=None,
+        parts=["env"],
+        tasks=None,
+        processes=0,
     )
     made = Driver(arguments, Budget(time.time(), 60))
     yield made
@@ -87,7 +134,7 @@ def driver(tmp_path, monkeypatch):
 def test_a_task_that_hangs_or_dies_does_not_stop_the_others(driver, monkeypatch, tmp_path):
     tasks = {"first": 9.0, "hangs": 1.0, "second": 9.0, "dies": 9.0, "third": 9.0}
     monkeypatch.setitem(PARTS, "env", Part(40, tasks))
-    driver.run_part("env")
+    driver.run_part("env", time.time() + 40)
     failed = {record["task"]: record["error"] for record in records.read(tmp_path)}
     assert failed == {"hangs": "out of its time", "dies": "its process ended (3)"}
     log = (tmp_path / "run.log").read_text()
@@ -97,7 +144,7 @@ def test_a_task_that_hangs_or_dies_does_not_stop_the_others(driver, monkeypatch,
 def test_a_part_ends_with_its_time_and_says_what_it_left_out(driver, monkeypatch, tmp_path):
     monkeypatch.setitem(PARTS, "env", Part(6, {"hangs": 50.0, "never": 9.0}))
     start = time.time()
-    driver.run_part("env")
+    driver.run_part("env", start + 6)
     assert time.time() - start < 15
     hung, left_out = records.read(tmp_path)
     assert (hung["task"], hung["error"]) == ("hangs", "the part's time is over")
@@ -210,6 +257,6 @@ def test_the_folder_for_a_bare_machine(tmp_path):
     command = ["bash", folder / "run.sh", "--smoke", "--tasks", "facts"]
     done = subprocess.run(command, env=env, capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
-    (facts,) = map(json.loads, (tmp_path / "out" / "results.jsonl").read_text().splitlines())
+    (facts,) = (record for record in records.read(tmp_path / "out") if record["part"] == "env")
     head = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True)
     assert facts["commit"].startswith(head.stdout.decode().strip())

@@ -1,35 +1,19 @@
-"""One meta step: this device against the CPU, engine against engine, precision by precision."""
+"""One meta step: this device against the CPU, engine against engine, pass against pass."""
 
 from typing import Any
 
 import torch
-from metaug.lightning_modules import MetaGradient, MetAug
+from metaug.lightning_modules import MetaGradient
 from metaug.lightning_modules.networks.functional_encoder import FunctionalEncoder
 from torch import Tensor
 
 from ..context import Context, median_seconds, relative_error
-from ..problems import (
-    ENGINES,
-    RandomBatches,
-    fit,
-    random_views,
-    recipe,
-    small_problem,
-    step_gradients,
-)
+from ..problems import ENGINES, random_views, small_problem
+from ..recipe import recipe
+from .precision import gradients
 
 CPU = torch.device("cpu")
 ENCODERS = ("resnet", "vit", "vit_dropout", "vit_attention_dropout")
-PRECISIONS = (
-    ("lookahead", "float64"),
-    ("exact", "float32"),
-    ("lookahead", "float32"),
-    ("exact", "tf32"),
-    ("lookahead", "tf32"),
-    ("exact", "bf16"),
-    ("lookahead", "bf16"),
-    ("first_order", "bf16"),
-)
 
 
 def engines(context: Context) -> dict[str, Any]:
@@ -108,72 +92,19 @@ def _random_states(context: Context) -> list[Tensor]:
     return [torch.get_rng_state(), *device]
 
 
-def _recipe_gradients(
-    module: MetAug, views: list[Tensor], engine: str, inner_lr: float, precision: str
-) -> MetaGradient:
-    """The gradients at a module's parameters in a precision; buffers and settings put back."""
-    dtype = torch.float64 if precision == "float64" else torch.float32
-    buffers = {name: each.clone() for name, each in module.named_buffers()}
-    module.to(dtype)
-    torch.backends.cudnn.allow_tf32 = precision != "float32"
-    torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
-    views = [view.to(dtype) for view in views]
-    with torch.autocast(views[0].device.type, torch.bfloat16, enabled=precision == "bf16"):
-        parts: Any = (module.encoder, module.generator, module.objective)
-        result = step_gradients(*parts, views, engine, inner_lr)
-    torch.backends.cudnn.allow_tf32 = True
-    torch.set_float32_matmul_precision("highest")
-    module.float().load_state_dict(buffers, strict=False)
-    return result
-
-
-def precision(context: Context) -> dict[str, Any]:
-    """How far each engine's meta-gradient is from `exact` in float64, by precision.
-
-    Of the recipe's ResNet-18 after some steps of training, for two look-ahead rates.
-    """
-    module = recipe(context)
-    steps, batch, count = context.sized((60, 256, 128), (2, 8, 8))
-    data = RandomBatches(steps, batch, context.sized(32, 16), torch.float32, context.device)
-    fit(context, module, data, precision="bf16-mixed")
-    module.to(context.device)
-    views = [view.to(context.device) for view in random_views(count, context.sized(32, 16), 99)]
-    errors: dict[str, Any] = {}
-    for inner_lr in (0.01, 0.05):
-        reference = _recipe_gradients(module, views, "exact", inner_lr, "float64")
-        rows: dict[str, Any] = {"gap": float(reference.gap)}
-        for engine, kind in PRECISIONS:
-            result = _recipe_gradients(module, views, engine, inner_lr, kind)
-            rows[f"{engine} {kind}"] = {
-                "generator": relative_error(result.generator, reference.generator),
-                "encoder": relative_error(result.encoder, reference.encoder),
-                "what the meta step adds": relative_error(_added(result), _added(reference)),
-            }
-        errors[f"alpha {inner_lr}"] = rows
-    return {"relative error to exact in float64": errors}
-
-
-def _added(result: MetaGradient) -> list[Tensor]:
-    """What the look-ahead adds to the generator's plain gradient."""
-    pairs = zip(result.generator, result.plain_generator, strict=True)
-    return [meta.double() - plain.double() for meta, plain in pairs]
-
-
 def layout(context: Context) -> dict[str, Any]:
     """Whether gradients lie in memory as their parameters do: else optimizers are slow."""
     measured = {}
     for channels_last in (False, True):
-        module = recipe(context).to(context.device)
-        if channels_last:
-            module.encoder.to(memory_format=torch.channels_last)
+        module = recipe(context, channels_last=channels_last).to(context.device)
         views = [view.to(context.device) for view in random_views(16, context.sized(32, 16))]
-        gradients = _recipe_gradients(module, views, "lookahead", 0.01, "bf16").encoder
+        result = gradients(module, views, "lookahead", 0.01, "bf16").encoder
         params = list(module.encoder.parameters())
-        for param, gradient in zip(params, gradients, strict=True):
+        for param, gradient in zip(params, result, strict=True):
             param.grad = gradient
         same = [param.stride() == param.grad.stride() for param in params]
         optimizer = module.encoder_optimizer.build(module.encoder)
-        measured["weights in channels-last" if channels_last else "as it is"] = {
+        measured[f"channels_last: {str(channels_last).lower()}"] = {
             "gradients laid out as parameters": f"{sum(same)} of {len(same)}",
             "optimizer ms": 1e3 * median_seconds(context.device, optimizer.step),
         }

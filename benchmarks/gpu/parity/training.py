@@ -18,7 +18,8 @@ from .. import patches
 from ..context import Context, relative_error
 from ..images import PreparedImages
 from ..plan import ROOT
-from ..problems import ENGINES, RandomBatches, fit, quiet_trainer, recipe, small_metaug
+from ..problems import ENGINES, RandomBatches, fit, quiet_trainer, small_metaug
+from ..recipe import recipe
 
 WATCHED_STEP = 4  # optimizers have their states, nothing is built any more
 
@@ -210,12 +211,12 @@ def deterministic(context: Context) -> dict[str, Any]:
 
 def own_tests(context: Context) -> dict[str, Any]:
     """The project's tests that need a GPU."""
-    visible = {"CUDA_VISIBLE_DEVICES": "0"} if context.on_gpu else {}
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", "addopts="]
+    gpus = ",".join(map(str, range(torch.cuda.device_count())))
     done = subprocess.run(
-        [*command, "-W", "default", "tests/datamodules/views/test_on_device.py"],
+        [*command, "-W", "default", "-m", "gpu", "tests"],
         cwd=ROOT,
-        env=os.environ | visible,
+        env={"CUDA_VISIBLE_DEVICES": gpus} | os.environ,  # else conftest.py hides them
         capture_output=True,
         text=True,
         check=False,

@@ -1,16 +1,15 @@
-"""What each change would save: the recipe's step with changes, as a CUDA graph, compiled."""
+"""What each change of `patches.py` would save: the recipe's step with it, and as a CUDA graph."""
 
-import time
 from collections.abc import Callable
 from typing import Any
 
 import torch
-from metaug.callbacks import CompileBackbone
 from metaug.lightning_modules import MetaGradient, MetAug
 
 from .. import patches
 from ..context import Context, median_seconds, relative_error, wait
-from ..problems import random_views, recipe, step_gradients
+from ..problems import random_views, step_gradients
+from ..recipe import recipe
 from .step import build_module, time_module
 
 SETS = {
@@ -129,24 +128,4 @@ def _capture(
     }
 
 
-def compiled(context: Context, argument: str) -> dict[str, Any]:
-    """The step of `ENGINE,BATCH` and lightly's with the backbone compiled; how long that took."""
-    engine, batch_text = argument.split(",")
-    if context.smoke:
-        return {"compiled": "left out of the trial"}
-    measured = {}
-    for name in (engine, "lightly-cl"):
-        module: Any = build_module(context, name)
-        callbacks = ()
-        if name == "lightly-cl":
-            module.backbone.compile()
-        else:
-            module.encoder.to(memory_format=torch.channels_last)
-            callbacks = (CompileBackbone(),)
-        start = time.perf_counter()
-        step = time_module(context, module, int(batch_text), callbacks=callbacks)
-        measured[name] = step | {"seconds with compiling": time.perf_counter() - start}
-    return {"compiled": measured}
-
-
-TASKS = {"patched": patched, "graph": graph, "compiled": compiled}
+TASKS = {"patched": patched, "graph": graph}

@@ -59,6 +59,8 @@ def facts(context: Context) -> dict[str, Any]:
         "commit": source_commit(),
     }
     if context.on_gpu:
+        measured["gpu"] = torch.cuda.get_device_name(context.device)
+        measured["gpus"] = torch.cuda.device_count()
         measured["device"] = str(torch.cuda.get_device_properties(context.device))
         query = ["nvidia-smi", f"--query-gpu={','.join(SMI_FIELDS)}", "--format=csv,noheader"]
         done = subprocess.run(query, capture_output=True, text=True, check=False)

@@ -13,18 +13,12 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from metaug.callbacks import CollapseMonitor, KNNProbe, LinearProbe
-from metaug.lightning_modules import (
-    OUCL,
-    InfoNCE,
-    MetaStep,
-    MetAug,
-    MetAugObjective,
-    OptimizerSettings,
-)
+from metaug.lightning_modules import OUCL, InfoNCE, MetAug, MetAugObjective
 
 from ..context import Context
 from ..images import PreparedImages
-from ..problems import quiet_trainer, recipe_encoder, recipe_generator, recipe_objective
+from ..problems import quiet_trainer
+from ..recipe import build, model_arguments
 from ..records import append
 from ..worker import add_context, context_of
 
@@ -45,20 +39,13 @@ def build_row(context: Context, row: str, epochs: int, lr: float) -> MetAug:
         epochs: Of the run, to which the warm-up is fitted.
         lr: The encoder's rate.
     """
-    encoder = recipe_encoder(context.smoke)
-    warmup = min(1.0, 0.1 * epochs)
-    settings = OptimizerSettings("sgd", lr, 0.9, 5e-4, "cosine", warmup_epochs=warmup)
+    given = model_arguments(context.smoke)
+    given["encoder_optimizer"] |= {"lr": lr, "warmup_epochs": min(1.0, 0.1 * epochs)}
     if row in CONTRASTS:
-        return MetAug(encoder, MetAugObjective(CONTRASTS[row]()), encoder_optimizer=settings)
-    engine: Any = "exact" if row == "metaug_exact" else "lookahead"
-    return MetAug(
-        encoder,
-        recipe_objective(),
-        recipe_generator(),
-        meta=MetaStep(engine, 0.01),
-        encoder_optimizer=settings,
-        generator_optimizer=OptimizerSettings("adamw", 1e-3, weight_decay=1e-4),
-    )
+        given |= {"objective": MetAugObjective(CONTRASTS[row]()), "generator": None}
+    if row == "metaug_exact":
+        given["meta"]["engine"] = "exact"
+    return build(given)
 
 
 class Track(pl.Callback):

@@ -1,6 +1,6 @@
 """Is it right on a GPU: against float64 on a CPU, pass by pass, step by step, run by run."""
 
-from ..parity import evaluation, gradients, training
+from ..parity import evaluation, gradients, precision, training
 
 TASKS = {
     task.__name__: task
@@ -8,7 +8,8 @@ TASKS = {
         gradients.engines,
         gradients.exact_against_higher,
         gradients.replay,
-        gradients.precision,
+        precision.head,
+        precision.precision,
         gradients.layout,
         training.steps,
         training.patched,

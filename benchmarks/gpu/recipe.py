@@ -1,0 +1,96 @@
+"""The recipe of `cifar10.yaml`, built from the file that is shipped."""
+
+import copy
+import inspect
+from importlib import import_module
+from typing import Any
+
+import torch
+import yaml
+from metaug.lightning_modules import MetaStep, MetAug, OptimizerSettings
+
+from .context import Context
+from .plan import ROOT
+
+CONFIG = ROOT / "configs" / "cifar10.yaml"
+NARROW = {"channels": [8, 8, 16, 16]}
+"""Of the trial's ResNet-18."""
+
+
+def shipped() -> dict[str, Any]:
+    """The config as it is in the repository."""
+    return yaml.safe_load(CONFIG.read_text(encoding="utf-8"))
+
+
+def model_arguments(smoke: bool = False) -> dict[str, Any]:
+    """Arguments of `MetAug` as the config has them; its encoder is narrow in the trial."""
+    arguments = copy.deepcopy(shipped()["model"]["init_args"])
+    if smoke:
+        arguments["encoder"]["init_args"]["backbone_args"] = NARROW
+    return arguments
+
+
+def instantiate(node: Any) -> Any:
+    """What a piece of a config stands for.
+
+    Args:
+        node: `class_path` and `init_args`, or mappings, lists and values with such inside.
+    """
+    if isinstance(node, list):
+        return [instantiate(each) for each in node]
+    if not isinstance(node, dict):
+        return node
+    if "class_path" not in node:
+        return {key: instantiate(value) for key, value in node.items()}
+    module, _, name = node["class_path"].rpartition(".")
+    return getattr(import_module(module), name)(**instantiate(node.get("init_args", {})))
+
+
+def unknown(arguments: dict[str, Any]) -> list[str]:
+    """Those of some arguments that `MetAug` does not have.
+
+    Args:
+        arguments: By name.
+    """
+    return sorted(set(arguments) - set(inspect.signature(MetAug).parameters))
+
+
+def build(arguments: dict[str, Any]) -> MetAug:
+    """The module, from the same start each time.
+
+    Args:
+        arguments: Of `MetAug`, as a config has them.
+    """
+    torch.manual_seed(0)
+    given = instantiate(arguments)
+    given["meta"] = MetaStep(**given["meta"])
+    for network in ("encoder", "generator"):
+        name = f"{network}_optimizer"
+        given[name] = OptimizerSettings(**given[name])
+    return MetAug(**given)
+
+
+def recipe(
+    context: Context,
+    engine: str = "lookahead",
+    inner_lr: float = 0.01,
+    *,
+    channels_last: bool | None = None,
+    **arguments: Any,
+) -> MetAug:
+    """The module of `cifar10.yaml` at constant rates.
+
+    Args:
+        context: Where it runs.
+        engine: Of the meta step.
+        inner_lr: alpha.
+        channels_last: Of the encoder; None for what the config says.
+        arguments: Of `MetAug`, over the config's.
+    """
+    given = model_arguments(context.smoke) | arguments
+    if channels_last is not None:
+        given["encoder"]["init_args"]["channels_last"] = channels_last
+    given["meta"] |= {"engine": engine, "inner_lr": inner_lr}
+    given["encoder_optimizer"] |= {"lr": 0.06, "schedule": "constant", "warmup_epochs": 0.0}
+    given["generator_optimizer"] |= {"schedule": "constant"}
+    return build(given)
