@@ -33,11 +33,14 @@ def describe_machine(command: str) -> list[str]:
 
 
 def source_commit() -> str:
-    """The commit of the code: git's, or what a copy without a repository has in its file COMMIT."""
+    """The commit of the code: git's, or what a copy without a repository has in its file COMMIT.
+
+    `-dirty` stands behind it where files differ from the commit.
+    """
     note = ROOT / "COMMIT"
     if note.is_file():
         return note.read_text().strip()
-    command = ["git", "rev-parse", "--short", "HEAD"]
+    command = ["git", "describe", "--always", "--dirty", "--exclude", "*"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
     return done.stdout.strip() or "unknown"
 

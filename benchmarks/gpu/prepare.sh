@@ -25,9 +25,8 @@ done
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-git -C "$project" archive HEAD metaug lightning_modules datamodules callbacks configs benchmarks \
-    tests pyproject.toml README.md | tar -x -C "$work"
-rm -rf "$work"/benchmarks/*/reports "$work"/benchmarks/study/results
+git -C "$project" archive HEAD | tar -x -C "$work"
+rm -rf "$work"/benchmarks/*/reports "$work"/benchmarks/study/results "$work"/docs/figures
 git -C "$project" log -1 --format='%h %cs %s' >"$work/COMMIT"
 tar -cf "$folder/source.tar" -C "$work" .
 

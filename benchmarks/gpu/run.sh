@@ -2,9 +2,9 @@
 # Runs benchmarks/gpu from the folder that prepare.sh made, on a machine without network.
 #   run.sh [options of benchmarks.gpu]
 # Environment, all optional:
-#   OUT=FOLDER      results (out beside this script)
-#   BUDGET=570      seconds from the start of this script
-#   PARTS="..."     some of env parity step fit cures learn (all)
+#   OUT=FOLDER      results and report (out beside this script)
+#   BUDGET=570      seconds from the start of this script, report and all
+#   PARTS="..."     some of env parity step fit several settings learn (all)
 #   SCRATCH=FOLDER  packages, source and images, kept for the next call (~/.metaug-gpu)
 #   PYTHON=python3
 set -uo pipefail
@@ -41,5 +41,6 @@ done
 export PYTHONPATH=$scratch/packages:$source PYTHONUNBUFFERED=1
 export TOKENIZERS_PARALLELISM=false WANDB_MODE=offline
 cd "$source" || exit 1
-exec "$python" -m benchmarks.gpu --out "$out" --scratch "$scratch" --started "$started" \
+exec "$python" -m benchmarks.gpu --out "$out" --report "$out" --scratch "$scratch" \
+    --started "$started" \
     --minutes "$(awk "BEGIN { print ${BUDGET:-570} / 60 }")" "${images[@]}" "${parts[@]}" "$@"

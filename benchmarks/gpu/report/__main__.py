@@ -138,8 +138,10 @@ def write(out: Path, into: Path) -> Path:
         *failures(results),
         *([f"![steps and learning curves]({figure.name})", ""] if drawn else []),
     ]
+    missing = [heading for heading, content in sections.items() if content == tables.NOTHING]
     for heading, content in sections.items():
-        lines += [f"## {heading}", "", *content, ""]
+        lines += [] if heading in missing else [f"## {heading}", "", *content, ""]
+    lines += [f"Not measured: {', '.join(missing)}.", ""] if missing else []
     report = into / f"{name}.md"
     report.write_text("\n".join(lines), encoding="utf-8")
     return report

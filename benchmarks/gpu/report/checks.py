@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from .results import Results
+from .tables import NOTHING
 
 Verdict = tuple[str, bool | None]
 """What was seen, and whether it is as it must be; None where nothing must be."""
@@ -32,6 +33,11 @@ def numbers(value: Any) -> Iterator[float]:
 def _to_rounding(errors: Any) -> Verdict:
     worst = max(numbers(errors))
     return f"largest relative error {worst:.1e}", worst <= ROUNDING
+
+
+def _head(errors: Any) -> Verdict:
+    shown = ", ".join(f"{name} {value:.1e}" for name, value in errors.items())
+    return f"relative error of the gradients: {shown}", max(numbers(errors)) < 1e-6
 
 
 def _exact_against_higher(errors: Any) -> Verdict:
@@ -100,6 +106,7 @@ def _own_tests(lines: Any) -> Verdict:
 
 
 CHECKS: dict[str, tuple[str, str, Callable[[Any], Verdict]]] = {
+    "head": ("the head in bf16-mixed, beside float64", "relative error", _head),
     "engines": (
         "one meta step in float64, every engine, beside the CPU's",
         "relative error to the CPU: encoder, generator, loss, features",
@@ -153,4 +160,4 @@ def parity_table(results: Results) -> list[str]:
     for kind, counted in places.items():
         for place, times in counted.items():
             rows.append(f"| waits of a step of {kind} | {times} × `{place}` | **FAULT** |")
-    return rows if len(rows) > 2 else ["Not measured."]
+    return rows if len(rows) > 2 else NOTHING
