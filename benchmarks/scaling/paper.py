@@ -91,10 +91,10 @@ def column(machine: Machine, encoder: EncoderCount, head: HeadCount, batch: int)
         "encoder: TFLOP": f"{encoder.flops / 1e12:.1f}",
         f"encoder: ms, at {machine.tflops:g} TFLOP/s": f"{encoder_ms:.0f}",
         "objective of all G instances: blocks of rows": f"{head.blocks}",
-        "objective: TFLOP in float32": f"{head.flops / 1e12:.3g}",
-        "objective: GB read and written": f"{head.bytes / 1e9:,.3g}",
-        f"**objective: ms, at {machine.memory:g} TB/s**": f"**{head_ms:,.3g}**",
-        "objective, if its rows were shared out: ms": f"{head_ms / machine.world:,.3g}",
+        "objective: TFLOP in float32": _short(head.flops / 1e12),
+        "objective: GB read and written": _short(head.bytes / 1e9),
+        f"**objective: ms, at {machine.memory:g} TB/s**": f"**{_short(head_ms)}**",
+        "objective, if its rows were shared out: ms": _short(head_ms / machine.world),
         "objective: peak memory, GB": f"{head.peak / 1e9:.2f}",
         "features: messages": f"{gathered.messages}",
         "features: MB of a gathered batch": f"{machine.world * batch * 2 * 128 * 4 / 1e6:.1f}",
@@ -108,6 +108,11 @@ def column(machine: Machine, encoder: EncoderCount, head: HeadCount, batch: int)
             f"{machine.all_reduce_ms(summed.bytes):.1f}"
         ),
     }
+
+
+def _short(value: float) -> str:
+    """Three digits, or whole numbers."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def tables(nodes: list[int], batch: int, backbone: str, size: int) -> list[str]:
