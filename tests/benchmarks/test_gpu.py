@@ -11,15 +11,25 @@ from pathlib import Path
 
 import pytest
 import torch
+from metaug.lightning_modules import MetaStep
 from PIL import Image
 
 pytest.importorskip("lightly", reason="what is compared with: pip install '.[benchmark]'")
 
-from benchmarks.gpu import __main__ as main, images, patches, records, worker
+from benchmarks.gpu import (
+    __main__ as main,
+    images,
+    patches,
+    recipe as recipe_module,
+    records,
+    worker,
+)
 from benchmarks.gpu.context import Context, median_seconds, relative_error
 from benchmarks.gpu.driver import Driver
+from benchmarks.gpu.parts import settings
 from benchmarks.gpu.plan import PARTS, ROOT, SMOKE_TASKS, Part
 from benchmarks.gpu.processes import Budget
+from benchmarks.gpu.recipe import recipe
 from benchmarks.gpu.worker import run
 from benchmarks.ports import free_port
 
@@ -149,6 +159,43 @@ def test_a_part_ends_with_its_time_and_says_what_it_left_out(driver, monkeypatch
     hung, left_out = records.read(tmp_path)
     assert (hung["task"], hung["error"]) == ("hangs", "the part's time is over")
     assert left_out["left out"] == ["never"]
+
+
+def test_parts_run_by_importance_and_share_the_time(driver, monkeypatch):
+    ends = {}
+    monkeypatch.setattr(driver, "run_part", lambda name, end: ends.update({name: end}))
+    monkeypatch.setattr(driver, "note_facts", lambda names: None)
+    driver.arguments.parts = ["settings", "step", "env"]
+    driver.run()
+    shares = [PARTS[name].share for name in ("env", "step", "settings")]
+    spent = [(end - driver.budget.started) / 60 for end in ends.values()]
+    assert list(ends) == ["env", "step", "settings"]
+    assert spent == pytest.approx([sum(shares[:n]) / sum(shares) for n in (1, 2, 3)])
+    assert sum(part.share for part in PARTS.values()) == pytest.approx(1)
+
+
+def test_what_a_report_must_say_is_noted_whatever_the_parts(driver, monkeypatch, tmp_path):
+    monkeypatch.setitem(PARTS, "env", Part(1, {"first": 9.0}))
+    driver.arguments.parts, driver.arguments.tasks = ["several"], ["none"]
+    driver.run()
+    assert "env facts: " in (tmp_path / "run.log").read_text()
+
+
+def test_the_recipe_is_the_shipped_config(tmp_path):
+    context = Context(torch.device("cpu"), True, tmp_path, tmp_path / "images.pt")
+    module = recipe(context, "exact", 0.03)
+    shipped = recipe_module.shipped()["model"]["init_args"]
+    assert vars(module.meta) == shipped["meta"] | vars(MetaStep("exact", 0.03))
+    assert module.objective.adversarial == shipped["objective"]["init_args"]["adversarial"]
+    assert module.objective.contrast.gamma == 16
+    assert module.encoder.feature_dim == 128
+    assert module.encoder_optimizer.schedule == "constant"
+    assert module.encoder_optimizer.weight_decay == shipped["encoder_optimizer"]["weight_decay"]
+    setting = settings.Setting(model={"nonsense": 1})
+    row = settings.under(context, "lookahead", setting, 8)
+    assert row == {"not applicable": "no argument nonsense"}
+    failing = settings.Setting(trainer={"gradient_clip_val": 1.0})
+    assert "gradient_clip_val" in settings.under(context, "lookahead", failing, 8)["error"]
 
 
 def test_a_failing_task_leaves_its_error(tmp_path):
