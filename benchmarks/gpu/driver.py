@@ -20,6 +20,7 @@ from .records import append
 PACKAGE = "benchmarks.gpu"
 START_SECONDS = 100.0  # importing torch and the project, on a cold disk
 RESERVE_SECONDS = 25.0  # what the part `learn` leaves for its last probes
+LEAST_SECONDS = 45.0  # what a part gets however small its share: starting, and its first tasks
 CPU_FACTOR = 20  # a CPU is slow, and what runs on it is to end by itself
 
 
@@ -85,12 +86,14 @@ class Driver:
                 passed += PARTS[name].share / shares
                 if self.budget.left < 10:
                     self.log.say(f"{name}: left out, the budget is spent")
-                    append(self.out, {"part": name, "ok": False, "left out": "the whole part"})
+                    tasks = list(self.tasks_of(name)) or ["plan"]
+                    append(self.out, {"part": name, "ok": False, "left out": tasks})
                     continue
                 if PARTS[name].needs_images:
                     self.wait_for_images()
                 self.log.say(f"{name} begins, {self.budget.left:.0f} s left")
-                self.learn() if name == "learn" else self.run_part(name, self.budget.at(passed))
+                end = max(self.budget.at(passed), time.time() + LEAST_SECONDS)
+                self.learn() if name == "learn" else self.run_part(name, min(end, self.budget.end))
         finally:
             if self.decoding is not None and self.decoding.poll() is None:
                 self.decoding.kill()

@@ -26,10 +26,11 @@ from benchmarks.gpu import (
 )
 from benchmarks.gpu.context import Context, median_seconds, relative_error
 from benchmarks.gpu.driver import Driver
-from benchmarks.gpu.parts import settings
+from benchmarks.gpu.parts import settings, step
 from benchmarks.gpu.plan import PARTS, ROOT, SMOKE_TASKS, Part
-from benchmarks.gpu.processes import Budget
+from benchmarks.gpu.processes import Budget, Log
 from benchmarks.gpu.recipe import recipe
+from benchmarks.gpu.report import bars
 from benchmarks.gpu.worker import run
 from benchmarks.ports import free_port
 
@@ -167,6 +168,13 @@ def test_parts_run_by_importance_and_share_the_time(driver, monkeypatch):
     monkeypatch.setattr(driver, "note_facts", lambda names: None)
     driver.arguments.parts = ["settings", "step", "env"]
     driver.run()
+    # a share too small to start in is made longer, at the cost of what is less important
+    first, *_, last = ends.values()
+    assert first - driver.budget.started == pytest.approx(45, abs=2)
+    assert last == driver.budget.end
+    monkeypatch.setattr("benchmarks.gpu.driver.LEAST_SECONDS", 0)
+    driver.log = Log(driver.out / "run.log", time.time())
+    driver.run()
     shares = [PARTS[name].share for name in ("env", "step", "settings")]
     spent = [(end - driver.budget.started) / 60 for end in ends.values()]
     assert list(ends) == ["env", "step", "settings"]
@@ -196,6 +204,13 @@ def test_the_recipe_is_the_shipped_config(tmp_path):
     assert row == {"not applicable": "no argument nonsense"}
     failing = settings.Setting(trainer={"gradient_clip_val": 1.0})
     assert "gradient_clip_val" in settings.under(context, "lookahead", failing, 8)["error"]
+
+
+def test_every_step_that_a_gpu_would_time_can_be_built(tmp_path):
+    context = Context(torch.device("cpu"), True, tmp_path, tmp_path / "images.pt")
+    for name in {*step.FIRST, *step.MORE, *step.SMOKE, settings.LIGHTLY}:
+        assert step.build_module(context, name).training, name
+    assert step.FIRST[:4] == (bars.LIGHTLY, bars.LOOKAHEAD, bars.EXACT, bars.OUCL)
 
 
 def test_a_failing_task_leaves_its_error(tmp_path):

@@ -96,7 +96,9 @@ def test_the_report_names_what_failed_and_what_was_left_out(out, tmp_path):
     records.append(
         out, {"part": "parity", "task": "resume", "ok": False, "error": "ValueError: no luck"}
     )
-    records.append(out, {"part": "cures", "ok": False, "left out": ["graph:exact,256"]})
+    left_out = ["graph:exact,256", "patched:recipe,256"]
+    records.append(out, {"part": "cures", "ok": False, "left out": left_out})
+    measured(out, "cures", "patched:recipe,256", steps={})  # by a later run
     records.append(out, {"part": "step", "task": "x", "ok": False, "error": "out of its time"})
     measured(out, "step", "x")  # tried again, and right
     report = write(out, tmp_path)

@@ -57,7 +57,7 @@ def failures(results: Results) -> list[str]:
         f"{record.get('error') or _last_words(record)}"
         for record in results.failures
     ]
-    lines += [f"- not measured, no time left: {names}" for names in dict.fromkeys(results.left_out)]
+    lines += [f"- not measured, no time left: {names}" for names in results.left_out]
     return ["## What failed or was left out", "", *lines, ""] if lines else []
 
 

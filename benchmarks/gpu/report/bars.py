@@ -51,7 +51,7 @@ def bars(results: Results) -> list[Bar]:
         results: Of the benchmark.
     """
     if results.gpu is None:
-        results = _Nothing()
+        results = Results(None)
     return [
         Bar("waits for the device per training step, between logged steps", 0, _waits(results)),
         *_step_ratios(results),
@@ -77,13 +77,6 @@ def bars(results: Results) -> list[Bar]:
             form=".1e",
         ),
     ]
-
-
-class _Nothing(Results):
-    """No results at all."""
-
-    def __init__(self) -> None:
-        self.records, self.latest, self.epochs, self.left_out = [], {}, [], []
 
 
 def _waits(results: Results) -> float | None:

@@ -12,20 +12,20 @@ class Results:
     """What was measured, by part and task; a task that was run again counts by its latest record.
 
     Args:
-        out: Folder of the results.
+        out: Folder of the results; None for no results.
     """
 
-    def __init__(self, out: Path) -> None:
-        self.records = read(out)
+    def __init__(self, out: Path | None) -> None:
+        self.records = [] if out is None else read(out)
         self.latest: dict[tuple[str, str], Record] = {}
         self.epochs: list[Record] = []
-        self.left_out: list[str] = []
+        self._left_out: list[tuple[str, list[str]]] = []
         for record in self.records:
             key = (record["part"], record.get("task", ""))
             if "epoch" in record:
                 self.epochs.append(record)
             elif record.get("left out"):
-                self.left_out.append(f"{record['part']}: {_listed(record['left out'])}")
+                self._left_out.append((record["part"], record["left out"]))
             else:
                 self.latest[key] = record
 
@@ -55,10 +55,15 @@ class Results:
         return [record for record in self.latest.values() if not record.get("ok", True)]
 
     @property
+    def left_out(self) -> list[str]:
+        """Tasks for which there was no time, by part, if no later run measured them."""
+        lines = []
+        for part, tasks in self._left_out:
+            missing = [task for task in tasks if (part, task) not in self.latest]
+            lines += [f"{part}: {', '.join(missing)}"] if missing else []
+        return list(dict.fromkeys(lines))
+
+    @property
     def gpu(self) -> str | None:
         """Name of the GPU; None if there was none."""
         return self.get("env", "facts", "gpu")
-
-
-def _listed(names: Any) -> str:
-    return names if isinstance(names, str) else ", ".join(names)
