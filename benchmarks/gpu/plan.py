@@ -35,7 +35,7 @@ PARTS = {
             "steps": 40,
             "bf16": 60,
             "memory": 20,
-            "precision": 60,
+            "precision": 90,
             "resume": 30,
             "own_tests": 90,
             "views": 20,
@@ -77,7 +77,7 @@ PARTS = {
     "learn": Part(0.13, needs_images=True),
 }
 
-SMOKE_TASKS = {
+SMOKE_TASKS: dict[str, dict[str, float]] = {
     "parity": {task: 60.0 for task in PARTS["parity"].tasks if task != "own_tests"},
     "step": {"variants:bf16,256": 90},
     "fit": {"command_line:shipped": 70, "profile:shipped": 40},

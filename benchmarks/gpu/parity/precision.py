@@ -62,7 +62,7 @@ def precision(context: Context) -> dict[str, Any]:
     Of the recipe's ResNet-18, untrained and after some steps of training with `lookahead`, on
     views of images; with the recipe's objective and in the paper's form.
     """
-    steps, batch, count = context.sized((60, 256, 128), (2, 8, 8))
+    steps, batch, count = context.sized((60, 256, 64), (2, 8, 8))
     if not (context.on_gpu or context.smoke):
         steps, batch, count = 60, 64, 32
     torch.manual_seed(SEED)
@@ -85,7 +85,8 @@ def precision(context: Context) -> dict[str, Any]:
 
 def _views(context: Context, data: PreparedImages, count: int) -> list[Tensor]:
     """Views of the first test images."""
-    images = torch.as_tensor(data.load().test.read(range(count)))
+    source: Any = data.load().test
+    images = torch.as_tensor(source.read(range(count)))
     views = data.views(images, sample_seeds(SEED, 0, torch.arange(count)))
     return [view.to(context.device) for view in views]
 
@@ -93,26 +94,30 @@ def _views(context: Context, data: PreparedImages, count: int) -> list[Tensor]:
 def _errors(context: Context, module: MetAug, views: list[Tensor]) -> dict[str, Any]:
     """Errors by objective and alpha."""
     module.to(context.device)
-    paper = copy.deepcopy(module)
-    paper.objective.adversarial = paper.objective.detach = False
-    forms = {"recipe": module, "paper's form": paper}
+    paper = copy.deepcopy(module.objective)
+    paper.adversarial = paper.detach = False
+    forms = {"recipe": module.objective, "paper's form": paper}
     return {
-        f"{name}, alpha {inner_lr}": _rows(context, forms[name], views, inner_lr)
+        f"{name}, alpha {inner_lr}": _rows(context, module, forms[name], views, inner_lr)
         for name in context.sized(tuple(forms), ("recipe",))
         for inner_lr in context.sized((0.01, 0.05), (0.05,))
     }
 
 
 def _rows(
-    context: Context, module: MetAug, views: list[Tensor], inner_lr: float
+    context: Context, module: MetAug, objective: Any, views: list[Tensor], inner_lr: float
 ) -> dict[str, dict[str, float]]:
     """Relative errors of the generator's and the encoder's gradient by engine and precision."""
-    double = {engine: gradients(module, views, engine, inner_lr, "float64") for engine in ENGINES}
+
+    def solve(engine: str, kind: str) -> MetaGradient:
+        return gradients(module, views, engine, inner_lr, kind, objective)
+
+    double = {engine: solve(engine, "float64") for engine in ENGINES}
     rows = {"exact float64": {"gap": float(double["exact"].gap)}}
     for kind in ("float64", "float32", *(["tf32"] if context.on_gpu else []), "bf16"):
         for engine in ENGINES:
             if kind != "float64":
-                result = gradients(module, views, engine, inner_lr, kind)
+                result = solve(engine, kind)
             elif engine != "exact":
                 result = double[engine]
             else:
@@ -137,7 +142,12 @@ def added(result: MetaGradient) -> list[Tensor]:
 
 
 def gradients(
-    module: MetAug, views: list[Tensor], engine: str, inner_lr: float, precision: str
+    module: MetAug,
+    views: list[Tensor],
+    engine: str,
+    inner_lr: float,
+    precision: str,
+    objective: Any = None,
 ) -> MetaGradient:
     """The gradients at a module's parameters in a precision; buffers and settings put back.
 
@@ -147,6 +157,7 @@ def gradients(
         engine: Of the meta step.
         inner_lr: alpha.
         precision: `float64`, `float32`, `tf32` or `bf16` (mixed).
+        objective: None for the module's own.
     """
     dtype = torch.float64 if precision == "float64" else torch.float32
     buffers = {name: each.clone() for name, each in module.named_buffers()}
@@ -155,7 +166,7 @@ def gradients(
     torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
     views = [view.to(dtype) for view in views]
     with torch.autocast(views[0].device.type, torch.bfloat16, enabled=precision == "bf16"):
-        parts: Any = (module.encoder, module.generator, module.objective)
+        parts: Any = (module.encoder, module.generator, objective or module.objective)
         result = step_gradients(*parts, views, engine, inner_lr)
     torch.backends.cudnn.allow_tf32 = True
     torch.set_float32_matmul_precision("highest")

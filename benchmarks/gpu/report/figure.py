@@ -8,6 +8,7 @@ import matplotlib
 matplotlib.use("agg")
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 from metaug.callbacks.plotting.style import COLORS, INK, MUTED, style
 
 from .bars import LIGHTLY
@@ -114,10 +115,14 @@ def _draw_curves(axis: Axes, curves: dict[str, list[tuple[int, float]]]) -> None
         axis.plot(epochs, scores, marker="o", ms=3.5, color=color, label=name)
     axis.set_xlabel("epochs")
     axis.set_ylabel("%")
-    axis.xaxis.get_major_locator().set_params(integer=True)
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     _legend_below(axis, *axis.get_legend_handles_labels())
 
 
 def _legend_below(axis: Axes, marks: list[Any], labels: list[str]) -> None:
-    place = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.18), "ncols": min(len(labels), 4)}
+    place: dict[str, Any] = {
+        "loc": "upper center",
+        "bbox_to_anchor": (0.5, -0.18),
+        "ncols": min(len(labels), 4),
+    }
     axis.legend(marks, labels, fontsize=7.5, **place)
