@@ -67,15 +67,16 @@ def step_rows(results: Results) -> dict[int, dict[str, dict[str, Any]]]:
 
 
 def learning_curves(results: Results) -> dict[str, list[tuple[int, float]]]:
-    """Epoch and score by row.
+    """Epoch and score by row, of the latest run.
 
     Args:
         results: Of the benchmark.
     """
+    begin = results.get("learn", "plan", "at") or 0
     curves: dict[str, dict[int, float]] = {}
     for record in results.epochs:
         for name, score in record.items():
-            if name.endswith("knn_top1"):
+            if name.endswith("knn_top1") and record["at"] >= begin:
                 curves.setdefault(record["task"], {})[record["epoch"]] = score
     return {row: sorted(points.items()) for row, points in curves.items()}
 
@@ -101,7 +102,7 @@ def _draw_steps(axis: Axes, rows: dict[str, dict[str, Any]]) -> None:
     axis.invert_yaxis()
     axis.grid(False, axis="y")
     longest = max(max(row["ms"], row.get("device_ms", 0), row["host_ms"]) for row in rows.values())
-    axis.set_xlim(0, 1.35 * longest)
+    axis.set_xlim(0, 1.45 * longest)
     axis.set_xlabel("milliseconds")
     marks = [plt.Rectangle((0, 0), 1, 1, color=COLORS[each]) for each in (0, 4)]
     marks.append(plt.Line2D([], [], color=INK))  # type: ignore[arg-type]
