@@ -42,7 +42,7 @@ PARTS = {
             "probes": 40,
             "layout": 20,
             "deterministic": 20,
-            "patched": 20,
+            "compiled": 40,
         },
         needs_images=True,
     ),
@@ -57,22 +57,13 @@ PARTS = {
     ),
     "fit": Part(
         0.15,
-        {"command_line:shipped": 110, "profile:shipped": 40, "profile:patched": 40},
+        {"command_line:shipped": 110, "profile:shipped": 40, "profile:compiled": 40},
         needs_images=True,
     ),
     "several": Part(0.06, {"processes": 150}),
     "settings": Part(
-        0.08,
+        0.12,
         {"steps:lookahead,256": 100, "steps:exact,256": 60, "steps:lookahead,1024": 60},
-    ),
-    "cures": Part(
-        0.04,
-        {
-            "patched:recipe,256": 60,
-            "graph:lookahead,256": 25,
-            "graph:exact,256": 25,
-            "patched:exact-recipe,256": 30,
-        },
     ),
     "learn": Part(0.13, needs_images=True),
 }
@@ -81,7 +72,6 @@ SMOKE_TASKS: dict[str, dict[str, float]] = {
     "parity": {task: 60.0 for task in PARTS["parity"].tasks if task != "own_tests"},
     "step": {"variants:bf16,256": 90},
     "fit": {"command_line:shipped": 70, "profile:shipped": 40},
-    "cures": {"patched:recipe,256": 60, "graph:lookahead,256": 25},
     "settings": {"steps:lookahead,256": 60},
 }
 """The trial leaves out the test suite, and tasks that differ from these in their argument only."""

@@ -145,21 +145,27 @@ def small_problem(
     return Problem(encoder, generator, objective, views)
 
 
-def small_metaug(kind: str) -> MetAug:
-    """A small module for whole steps: an engine's name, `oucl` or `simclr`."""
+def small_metaug(kind: str, **settings: Any) -> MetAug:
+    """A small module for whole steps.
+
+    Args:
+        kind: An engine's name, `oucl` or `simclr`.
+        settings: Further arguments of `MetAug`.
+    """
+    settings["encoder_optimizer"] = CONSTANT
     encoder = small_encoder("resnet")
     torch.manual_seed(3)
     if kind == "simclr":
-        return MetAug(encoder, MetAugObjective(InfoNCE()), encoder_optimizer=CONSTANT)
+        return MetAug(encoder, MetAugObjective(InfoNCE()), **settings)
     if kind == "oucl":
-        return MetAug(encoder, encoder_optimizer=CONSTANT)
+        return MetAug(encoder, **settings)
     return MetAug(
         encoder,
         MetAugObjective(augmented_weight=0.7, margin=MarginRegularization()),
         AugmentationGenerator(16, 2, 8),
         meta=MetaStep(engine=kind),  # type: ignore[arg-type]
-        encoder_optimizer=CONSTANT,
         generator_optimizer=CONSTANT,
+        **settings,
     )
 
 

@@ -19,7 +19,6 @@ pytest.importorskip("lightly", reason="what is compared with: pip install '.[ben
 from benchmarks.gpu import (
     __main__ as main,
     images,
-    patches,
     recipe as recipe_module,
     records,
     worker,
@@ -58,7 +57,7 @@ def test_every_part_runs_on_a_cpu(tmp_path):
     assert not [name for name in by_task if "not applicable" in by_task[name]]
     # on a CPU both sides of these comparisons are the same computation
     assert set(by_task["steps"]["relative error after three steps"].values()) == {0.0}
-    assert set(by_task["patched"]["relative error after three steps"].values()) == {0.0}
+    assert set(by_task["compiled"]["relative error to compile: false"].values()) == {0.0}
     replays = by_task["replay"]["passes"].values()
     assert all(each["replay to first"] == 0 and each["buffers untouched"] for each in replays)
     assert max(by_task["head"]["relative error"].values()) < 1e-6
@@ -265,27 +264,6 @@ def test_images_are_generated_where_there_are_none(tmp_path, monkeypatch):
     assert images.prepare(tmp_path / "images.pt", tmp_path / "missing.tar", 50) == "generated"
     splits = images.PreparedImages(str(tmp_path / "images.pt")).load()
     assert (len(splits.train), len(splits.test)) == (50, 64)
-
-
-def test_patches_are_applied_and_taken_back():
-    names = ("copies", "draws", "log", "plain")
-    assert patches.not_applicable(names) == []
-    before = [[getattr(owner, name) for owner, name, _ in patches._targets(n)] for n in names]
-    with patches.applied(names):
-        for name, old in zip(names, before, strict=True):
-            for (owner, attribute, _), value in zip(patches._targets(name), old, strict=True):
-                assert getattr(owner, attribute) is not value
-    after = [[getattr(owner, name) for owner, name, _ in patches._targets(n)] for n in names]
-    assert after == before
-    buffers = [torch.ones(2), torch.tensor(3), torch.zeros(3)]
-    for copy, buffer in zip(patches.copies_by_type(buffers), buffers, strict=True):
-        assert torch.equal(copy, buffer)
-        assert copy is not buffer
-
-
-def test_a_patch_without_its_target_is_not_applicable(monkeypatch):
-    monkeypatch.delattr(patches.functional_encoder, "_copies")
-    assert patches.not_applicable(("copies", "log")) == ["copies"]
 
 
 def test_relative_error_is_over_all_tensors():

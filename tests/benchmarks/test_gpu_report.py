@@ -96,9 +96,9 @@ def test_the_report_names_what_failed_and_what_was_left_out(out, tmp_path):
     records.append(
         out, {"part": "parity", "task": "resume", "ok": False, "error": "ValueError: no luck"}
     )
-    left_out = ["graph:exact,256", "patched:recipe,256"]
-    records.append(out, {"part": "cures", "ok": False, "left out": left_out})
-    measured(out, "cures", "patched:recipe,256", steps={})  # by a later run
+    left_out = ["steps:exact,256", "steps:lookahead,256"]
+    records.append(out, {"part": "settings", "ok": False, "left out": left_out})
+    measured(out, "settings", "steps:lookahead,256", steps={})  # by a later run
     records.append(out, {"part": "step", "task": "x", "ok": False, "error": "out of its time"})
     measured(out, "step", "x")  # tried again, and right
     report = write(out, tmp_path)
@@ -110,7 +110,7 @@ def test_the_report_names_what_failed_and_what_was_left_out(out, tmp_path):
         "- machine: Xeon, 16 CPUs, 128 GiB, 1 × NVIDIA H100 80GB HBM3",
         "- versions: Python 3.12.1, torch 2.11.0",
         "- **failed**: parity resume: ValueError: no luck",
-        "- not measured, no time left: cures: graph:exact,256",
+        "- not measured, no time left: settings: steps:exact,256",
         "| `lookahead` over lightly's SimCLR step, batch 256 | ≤ 1.36 | 1.35 | reached |",
         "| waits of a step of lookahead | 2 × `pairs.py:197` | **FAULT** |",
         "| three whole steps in float64, beside the CPU's | largest relative error 3.0e-13 | right",

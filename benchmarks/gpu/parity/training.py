@@ -14,12 +14,11 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 
-from .. import patches
 from ..context import Context, relative_error
 from ..images import PreparedImages
 from ..plan import ROOT
 from ..problems import ENGINES, RandomBatches, fit, quiet_trainer, small_metaug
-from ..recipe import recipe
+from ..recipe import recipe, unknown
 
 WATCHED_STEP = 4  # optimizers have their states, nothing is built any more
 
@@ -28,10 +27,12 @@ def _floats(module: pl.LightningModule) -> list[torch.Tensor]:
     return [each for each in module.state_dict().values() if each.is_floating_point()]
 
 
-def _train_in_float64(context: Context, kind: str, **settings: Any) -> list[torch.Tensor]:
-    """Parameters and statistics of a small module after three steps."""
-    module = small_metaug(kind).double()
-    data = RandomBatches(3, 12, 16, torch.float64, torch.device("cpu"))
+def _train_in_float64(
+    context: Context, kind: str, *, steps: int = 3, compile: bool = False, **settings: Any
+) -> list[torch.Tensor]:
+    """Parameters and statistics of a small module after some steps."""
+    module = small_metaug(kind, **({"compile": True} if compile else {})).double()
+    data = RandomBatches(steps, 12, 16, torch.float64, torch.device("cpu"))
     fit(context, module, data, precision="64-true", **settings)
     return _floats(module)
 
@@ -45,18 +46,17 @@ def steps(context: Context) -> dict[str, Any]:
     return {"relative error after three steps": errors}
 
 
-def patched(context: Context) -> dict[str, Any]:
-    """The changes of `patches` leave the numbers as they are."""
-    names = ("copies", "draws")
-    missing = patches.not_applicable(names)
-    if missing:
-        return {"not applicable": missing}
+def compiled(context: Context) -> dict[str, Any]:
+    """With `compile: true` the numbers are as they are without: eight steps in float64."""
+    if unknown({"compile": True}):
+        return {"not applicable": "no argument compile"}
     errors = {}
-    for kind in context.sized(("simclr", "lookahead", "exact"), ("exact",)):
-        plain = _train_in_float64(context, kind)
-        with patches.applied(names):
-            errors[kind] = relative_error(_train_in_float64(context, kind), plain)
-    return {"relative error after three steps": errors}
+    for kind in context.sized(("simclr", "oucl", "lookahead", "exact"), ("exact",)):
+        ends = [
+            _train_in_float64(context, kind, steps=8, compile=compile) for compile in (False, True)
+        ]
+        errors[kind] = relative_error(*reversed(ends))
+    return {"relative error to compile: false": errors}
 
 
 def bf16(context: Context) -> dict[str, Any]:

@@ -15,16 +15,14 @@ import pytorch_lightning as pl
 import torch
 import yaml
 
-from .. import patches
 from ..context import Context, wait
 from ..images import PreparedImages
 from ..plan import ROOT
 from ..problems import quiet_trainer
-from ..recipe import NARROW, recipe
+from ..recipe import NARROW, recipe, unknown
 
 EPOCHS = 7
 """From the second to the sixth the probes are due once, every fifth epoch."""
-CHANGES = ("log", "copies", "draws")
 TIMES = ("self_device_time_total", "self_cpu_time_total", "cpu_time_total")
 
 
@@ -127,14 +125,12 @@ class Profile(pl.Callback):
 
 
 def profile(context: Context, name: str) -> dict[str, Any]:
-    """A run through the data module with views made on the device: `shipped` or `patched`."""
-    names = [each for each in CHANGES if not patches.not_applicable([each])]
-    names = names if name == "patched" else []
+    """A run through the data module with views made on the device: `shipped` or `compiled`."""
+    arguments = {"compile": True} if name == "compiled" else {}
+    if unknown(arguments):
+        return {"not applicable": "no argument compile"}
     first, count = context.sized((60, 4), (2, 1))
     watch = Profile(context, first, count)
-    module = recipe(context)
-    if names:
-        module.encoder.to(memory_format=torch.channels_last)
     batch = context.sized(256, 16)
     data = PreparedImages(str(context.images), batch_size=batch, num_workers=0, augment_on="device")
     trainer = quiet_trainer(
@@ -144,10 +140,9 @@ def profile(context: Context, name: str) -> dict[str, Any]:
         limit_val_batches=0,
         callbacks=[watch],
     )
-    with patches.applied(names):
-        trainer.fit(module, datamodule=data)
+    trainer.fit(recipe(context, **arguments), datamodule=data)
     _write_tables(context, name, watch)
-    return {"changes": names, "step_ms": watch.step_ms, **_totals(watch)}
+    return {"step_ms": watch.step_ms, **_totals(watch)}
 
 
 def _totals(watch: Profile) -> dict[str, Any]:

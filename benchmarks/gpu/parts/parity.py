@@ -12,7 +12,7 @@ TASKS = {
         precision.precision,
         gradients.layout,
         training.steps,
-        training.patched,
+        training.compiled,
         training.bf16,
         training.waits,
         training.memory,

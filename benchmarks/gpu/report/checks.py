@@ -117,9 +117,9 @@ CHECKS: dict[str, tuple[str, str, Callable[[Any], Verdict]]] = {
         "relative error after three steps",
         _to_rounding,
     ),
-    "patched": (
-        "three whole steps with `patches.py`, beside those without",
-        "relative error after three steps",
+    "compiled": (
+        "eight whole steps with `compile: true`, beside those without",
+        "relative error to compile: false",
         _to_rounding,
     ),
     "exact_against_higher": (

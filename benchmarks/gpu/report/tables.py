@@ -90,7 +90,7 @@ def profile(results: Results) -> list[str]:
     rows = []
     for (part, task), record in results.latest.items():
         kind, _, name = task.partition(":")
-        if (part, kind) == ("fit", "profile") and record.get("ok", True):
+        if (part, kind) == ("fit", "profile") and "waits" in record:
             waits = ", ".join(f"{key} {value:g}" for key, value in record["waits"].items())
             keys = {"step_ms": ".2f", "host_ms": ".2f", "device_ms": ".2f"}
             cells = [cell(record.get(key), form) for key, form in keys.items()]
