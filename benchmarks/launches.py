@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_iter
 
 _ATEN = torch.ops.aten
 _FREE = {
@@ -16,6 +17,8 @@ _FREE = {
     _ATEN.new_empty.default,
     _ATEN.new_empty_strided.default,
     _ATEN.lift_fresh.default,
+    _ATEN.is_same_size.default,
+    _ATEN._has_same_storage_numel.default,
 }
 _READS = {_ATEN._local_scalar_dense.default, _ATEN.nonzero.default, _ATEN.equal.default}
 _COPIES = {_ATEN._to_copy.default, _ATEN.copy_.default}
@@ -32,14 +35,14 @@ class Launches(TorchDispatchMode):
     the host.
 
     Args:
-        places: Note the line of the project that asked for each wait; costs time.
+        device: Count what touches a tensor of this kind of device, such as `cuda`; None for all.
     """
 
-    def __init__(self, *, places: bool = True) -> None:
+    def __init__(self, device: str | None = None) -> None:
         super().__init__()
+        self.device = device
         self.counts: Counter[str] = Counter()
         self.waits: Counter[str] = Counter()
-        self.places = places
 
     @property
     def total(self) -> int:
@@ -49,11 +52,16 @@ class Launches(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Call, and count."""
         kwargs = kwargs or {}
-        if not func.is_view and func not in _FREE:
+        if not func.is_view and func not in _FREE and _waits(func, args, kwargs):
+            self.waits[f"{func} at {_place()}"] += 1
+        output = func(*args, **kwargs)
+        if not func.is_view and func not in _FREE and self._counts((args, kwargs, output)):
             self.counts[str(func)] += 1
-            if _waits(func, args, kwargs):
-                self.waits[f"{func} at {_place()}" if self.places else str(func)] += 1
-        return func(*args, **kwargs)
+        return output
+
+    def _counts(self, values: Any) -> bool:
+        tensors = (each for each in tree_iter(values) if isinstance(each, torch.Tensor))
+        return self.device is None or any(each.device.type == self.device for each in tensors)
 
 
 def _waits(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
@@ -64,12 +72,12 @@ def _waits(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
         if kwargs.get("non_blocking") or (func is _ATEN.copy_.default and args[2:] == (True,)):
             return False
         devices.add(torch.device(kwargs.get("device") or tensors[0].device).type)
-        return devices == {"cpu", "cuda"}
+        return "cpu" in devices and len(devices) > 1
     if func in _READS:
-        return "cuda" in devices
+        return devices != {"cpu"}
     if func in (_ATEN.index.Tensor, _ATEN.index_put_.default, _ATEN.index_put.default):
         # a list as an index: its tensor is made on the host and copied
-        return "cuda" in devices and any(
+        return devices != {"cpu"} and any(
             index is not None and index.device.type == "cpu" for index in args[1]
         )
     return False

@@ -8,6 +8,7 @@ from metaug.lightning_modules.evaluation.features import evaluation
 from metaug.lightning_modules.objectives.margin import MarginRegularization
 from metaug.lightning_modules.objectives.pairs import form_pairs
 from metaug.lightning_modules.training.batch_formats import read_training_batch
+from metaug.lightning_modules.training.logged_steps import is_logged
 from pytorch_lightning.callbacks import Callback
 from torch import Tensor
 
@@ -63,7 +64,7 @@ class GeneratorMonitor(Callback):
         if not self.has_generator(pl_module):
             return
         gap = trainer.callback_metrics.get("train/meta_gap")
-        if gap is not None:
+        if gap is not None and is_logged(trainer):
             self.history.add("meta_gap", trainer.global_step, gap)
         if trainer.is_last_batch and is_evaluation_epoch(trainer, self.every_n_epochs):
             views = [view[: self.max_images] for view in read_training_batch(batch).views]

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+from metaug.lightning_modules.training.logged_steps import is_logged
 from pytorch_lightning.callbacks import Callback
 
 from .artifacts.run_files import publish
@@ -50,7 +51,9 @@ class TrainingCurves(Callback):
         batch: Any,
         batch_idx: int,
     ) -> None:
-        """Record what the step logged."""
+        """Record what loggers get, and the last step of an epoch: reading waits for a GPU."""
+        if not is_logged(trainer):
+            return
         values = {
             _RENAMED.get(name.removesuffix("_step"), name.removesuffix("_step")): value
             for name, value in trainer.callback_metrics.items()

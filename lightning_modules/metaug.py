@@ -27,11 +27,15 @@ from .training.checks import (
     find_cause,
 )
 from .training.contracts import check_agreement, check_encoder, check_images, check_objective
-from .training.optimization import OptimizerSettings, set_gradients, trained_parameters
+from .training.graphed_step import GraphedStep
+from .training.logged_steps import is_logged
+from .training.optimization import OptimizerSettings, set_gradients
 from .training.random_state import collect_random_state, restore_random_state
 from .training.step_gradients import StepComputation, StepGradients
 from .training.throughput import ImagesPerSecond
 from .training.undo import undone_on_error
+
+_IN_THE_BAR = ("train/loss", "train/meta_gap", "train/images_per_second")
 
 
 class MetAug(RebuildableLightningModule):
@@ -56,6 +60,10 @@ class MetAug(RebuildableLightningModule):
         micro_batch_size: Encode a batch in micro-batches of at most this many instances, so that
             batches larger than memory fit; null encodes it whole.
         clip_norm: Greatest norm of the encoder's gradient and of the generator's; null for none.
+        compile: Record the gradients of a step as a CUDA graph and replay it, the same numbers at
+            next to no time of the host: worth it where a GPU waits for Python. Networks that draw
+            random numbers (dropout), a memory bank, several processes and micro-batches are
+            computed as usual, with a message.
 
     Examples:
         >>> import torch
@@ -80,6 +88,7 @@ class MetAug(RebuildableLightningModule):
         accumulate: int = 1,
         micro_batch_size: int | None = None,
         clip_norm: float | None = None,
+        compile: bool = False,
     ) -> None:
         super().__init__()
         if micro_batch_size is not None:
@@ -106,6 +115,9 @@ class MetAug(RebuildableLightningModule):
         self._saved_random_state: dict[str, Any] | None = None
         self._half_done = False  # of the batch in progress
         self._loss = torch.tensor(torch.nan)
+        self._rate = ImagesPerSecond()
+        self._graphed = GraphedStep() if compile else None
+        self._renew_computation()
 
     # What other pipelines use
 
@@ -166,9 +178,14 @@ class MetAug(RebuildableLightningModule):
         ]
         return optimizers, schedules
 
-    def on_train_start(self) -> None:
-        """Start the clock of the throughput."""
-        self._rate = ImagesPerSecond()
+    def on_train_epoch_start(self) -> None:
+        """Start the clock of the throughput; see which parameters there are."""
+        self._rate.restart()
+        self._renew_computation()
+
+    def on_validation_end(self) -> None:
+        """Leave a validation out of the throughput."""
+        self._rate.restart()
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         """After a resume: go on with the random state of the checkpoint."""
@@ -190,18 +207,19 @@ class MetAug(RebuildableLightningModule):
             return {"loss": self._loss}
         batches = [each.to(self.device) for each in batches]
         networks = [self.encoder] if self.generator is None else [self.encoder, self.generator]
+        is_read = is_logged(self.trainer, self.accumulate) or self.meta.audits(self.global_step)
         with undone_on_error(networks, self.accumulation, batches):
-            computed = self._computation(batches, self.global_step)
+            computed = (self._graphed or self._networks)(
+                batches, self.global_step, plain_generator=is_read
+            )
             result = computed.gradients
-            terms = {
-                "contrastive loss": computed.contrast,
-                "margin regularization": computed.margin,
-                "features": result.features.sum(),
-            }
-            gradients = [*result.encoder, *result.generator]
-            cause = partial(find_cause, self, batches, computed.index)
-            check_finite(self.trainer, result.loss, terms, gradients, cause)
-        self._log(computed)
+            if is_read or self.device.type == "cpu":
+                cause = partial(find_cause, self, batches, computed.index)
+                gradients = [*result.encoder, *result.generator]
+                check_finite(self.trainer, result.loss, computed.terms, gradients, cause)
+        self._rate.add(len(result.features))
+        if is_read:
+            self._log(computed)
         self._half_done = True
         self._step(result)
         if self.memory_bank is not None and computed.index is not None:
@@ -241,21 +259,23 @@ class MetAug(RebuildableLightningModule):
 
     # The step
 
-    @property
-    def _computation(self) -> StepComputation:
-        networks = (self.encoder, self.generator, self.objective, self.memory_bank)
-        return StepComputation(*networks, self.meta, self.micro_batch_size)
+    def _renew_computation(self) -> None:
+        """Look for the networks' tensors, once an epoch: callbacks may exchange parts."""
+        parts = (self.encoder, self.generator, self.objective, self.memory_bank)
+        self._networks = StepComputation(*parts, self.meta, self.micro_batch_size)
+        if self._graphed is not None:
+            self._graphed.renew(self._networks)
 
     def _step(self, result: MetaGradient) -> None:
         optimizers = self.optimizers()
         optimizers = optimizers if isinstance(optimizers, list) else [optimizers]
-        if result.generator and self.generator is not None:
-            omega = trained_parameters(self.generator).values()
+        if result.generator and self._networks.generator_slots is not None:
+            omega = self._networks.generator_slots.trained.values()
             set_gradients(omega, result.generator, self.clip_norm)
             # not through Lightning: exactly one optimizer may advance trainer.global_step
             optimizers[1].optimizer.step()
             optimizers[1].optimizer.zero_grad(set_to_none=True)
-        theta = trained_parameters(self.encoder).values()
+        theta = self._networks.encoder_slots.trained.values()
         set_gradients(theta, result.encoder, self.clip_norm)
         optimizers[0].step()
         optimizers[0].zero_grad(set_to_none=True)
@@ -264,15 +284,11 @@ class MetAug(RebuildableLightningModule):
             schedule.step()
 
     def _log(self, computed: StepGradients) -> None:
-        result = computed.gradients
-        self.log("train/loss", result.loss, prog_bar=True)
-        self.log("train/contrastive", computed.contrast)
-        self.log("train/oucl", computed.contrast)  # its name where the loss is OUCL
-        self.log("train/margin", computed.margin)
-        if result.generator:
-            self.log("train/meta_gap", result.gap, prog_bar=True)
-        if computed.lookahead_error is not None:
-            self.log("train/lookahead_error", computed.lookahead_error)
-        rate = self._rate.add(len(result.features), self.device)
-        if rate is not None:
-            self.log("train/images_per_second", rate, prog_bar=True)
+        # read at once, and logged as the host's: of a GPU's the bar would wait for it in each step
+        values = computed.values
+        read = dict(zip(values, torch.stack(list(values.values())).cpu(), strict=True))
+        rate = self._rate.read()
+        if self.global_step:  # the first step is slow
+            read["train/images_per_second"] = torch.tensor(rate)
+        for name, value in read.items():
+            self.log(name, value, prog_bar=name in _IN_THE_BAR)

@@ -163,7 +163,7 @@ class MetAugCLI(LightningCLI):
             config["callbacks"] = [each for each in configured if each not in useless]
         has_bar = any(isinstance(callback, ProgressBar) for callback in configured)
         if config.get("enable_progress_bar") is not False and not has_bar:
-            callbacks = [*callbacks, metaug.callbacks.ProgressLine()]
+            callbacks = [*callbacks, metaug.callbacks.ProgressLine(refresh_rate=10)]
         if started_without_srun():
             config["plugins"] = [*_as_list(config.get("plugins")), LightningEnvironment()]
         trainer = super()._instantiate_trainer(config, [*callbacks, StopRequests()])

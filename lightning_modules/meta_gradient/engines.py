@@ -1,7 +1,7 @@
 """The engines behind one function: the gradients of a meta step, and of a plain step."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from torch import Tensor
 
@@ -64,6 +64,7 @@ def meta_gradient(
     inner_steps: int = 1,
     inner_optimizer: InnerOptimizer = "sgd",
     inner_momentum: float = 0.0,
+    plain_generator: bool = True,
     processes: Processes | None = None,
 ) -> MetaGradient:
     """Gradients of one meta step: the encoder's at theta, the generator's through the look-ahead.
@@ -82,6 +83,8 @@ def meta_gradient(
         inner_steps: Number of inner steps (`higher` alone does more than 1).
         inner_optimizer: `sgd`, or `adam` (`higher` alone).
         inner_momentum: Momentum of inner SGD (`higher` alone; it matters from 2 steps on).
+        plain_generator: Whether the plain gradient of the generator is wanted too; where
+            `outer_objective` is another one, it costs an evaluation.
         processes: The processes that share the global batch; None for this one alone.
 
     Returns:
@@ -100,17 +103,14 @@ def meta_gradient(
         else DifferentiableObjective(outer_objective, generator_params)
     )
     if engine == "higher":
-        return unrolled(
-            passes,
-            inner,
-            outer,
-            inner_lr,
-            steps=inner_steps,
-            optimizer=inner_optimizer,
-            momentum=inner_momentum,
-        )
-    engines = {"lookahead": lookahead, "exact": exact, "first_order": first_order}
-    return engines[engine](passes, inner, outer, inner_lr)
+        settings: dict[str, Any] = {"optimizer": inner_optimizer, "momentum": inner_momentum}
+        result = unrolled(passes, inner, outer, inner_lr, steps=inner_steps, **settings)
+    else:
+        engines = {"lookahead": lookahead, "exact": exact, "first_order": first_order}
+        result = engines[engine](passes, inner, outer, inner_lr)
+    if outer is inner or not plain_generator:
+        return result
+    return result._replace(plain_generator=outer.generator_gradient(result.features))
 
 
 def encoder_gradient(

@@ -27,8 +27,7 @@ def exact(
         inner_lr: alpha, the look-ahead rate.
     """
     features, pullback = passes.linearize(passes.params, tangent_follows=True)
-    point = inner.gradients_at(features, second_order=True)
-    plain = point if outer is inner else outer.gradients_at(features)
+    point = inner.gradients_at(features, of_generator=outer is inner, second_order=True)
     gradient = pullback(point.grad_features)
     ahead, pullback_ahead = passes.linearize(subtract_scaled(passes.params, gradient, inner_lr))
     point_ahead = outer.gradients_at(ahead)
@@ -39,6 +38,6 @@ def exact(
         encoder=gradient,
         generator=subtract_scaled(point_ahead.grad_generator, mixed, inner_lr),
         loss=point.loss,
-        plain_generator=plain.grad_generator,
+        plain_generator=point.grad_generator,
         features=features,
     )

@@ -20,14 +20,13 @@ def first_order(
         inner_lr: alpha, the look-ahead rate.
     """
     features, pullback = passes.linearize(passes.params)
-    point = inner.gradients_at(features)
-    plain = point if outer is inner else outer.gradients_at(features)
+    point = inner.gradients_at(features, of_generator=outer is inner)
     gradient = pullback(point.grad_features)
     ahead = passes.forward(subtract_scaled(passes.params, gradient, inner_lr))
     return MetaGradient(
         encoder=gradient,
-        generator=outer.gradients_at(ahead).grad_generator,
+        generator=outer.generator_gradient(ahead),
         loss=point.loss,
-        plain_generator=plain.grad_generator,
+        plain_generator=point.grad_generator,
         features=features,
     )

@@ -24,16 +24,15 @@ def lookahead(
         inner_lr: alpha, the look-ahead rate.
     """
     features, pullback = passes.linearize(passes.params)
-    point = inner.gradients_at(features, second_order=True)
-    plain = point if outer is inner else outer.gradients_at(features)
+    point = inner.gradients_at(features, of_generator=outer is inner, second_order=True)
     gradient = pullback(point.grad_features)
     ahead = passes.forward(subtract_scaled(passes.params, gradient, inner_lr))
-    direct = outer.gradients_at(ahead).grad_generator
+    direct = outer.generator_gradient(ahead)
     mixed = point.mixed_derivative((features - ahead) / inner_lr)
     return MetaGradient(
         encoder=gradient,
         generator=subtract_scaled(direct, mixed, inner_lr),
         loss=point.loss,
-        plain_generator=plain.grad_generator,
+        plain_generator=point.grad_generator,
         features=features,
     )

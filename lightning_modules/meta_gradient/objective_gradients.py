@@ -49,51 +49,67 @@ class DifferentiableObjective:
         with torch.autocast(features.device.type, enabled=False):
             return torch.stack([block(features) for block in self.blocks]).sum()
 
-    def gradients_at(self, features: Tensor, *, second_order: bool = False) -> ObjectiveGradients:
+    def gradients_at(
+        self, features: Tensor, *, of_generator: bool = True, second_order: bool = False
+    ) -> ObjectiveGradients:
         """Evaluate and differentiate at features.
 
         Args:
             features: `[G, V, D]`, without a graph.
+            of_generator: Whether `grad_generator` is wanted; empty otherwise.
             second_order: Whether `mixed_derivative` will be called.
         """
         # one block keeps its graph for the mixed derivative; of several each is built again
         keep_graph = second_order and len(self.blocks) == 1
-        loss = features.new_zeros(())
-        total = [torch.zeros_like(each) for each in (features, *self.generator_params)]
-        graph: Tensor | None = None
+        params = self.generator_params if of_generator else []
+        total: list[Tensor] = []
         for block in self.blocks:
-            value, grads = self._differentiate(block, features, create_graph=keep_graph)
-            loss += value.detach()
-            total = [one + other.detach() for one, other in zip(total, grads, strict=True)]
-            graph = grads[0]
+            leaf = features.detach().requires_grad_()
+            value, grads = self._differentiate(block, leaf, [leaf, *params], keep_graph)
+            total = _sum(total, [value, *grads])
+        graph = grads[0]
 
         def mixed_derivative(tangent: Tensor) -> list[Tensor]:
-            if keep_graph and graph is not None:
+            if keep_graph:
                 return self._mix(graph, tangent)
-            mixed = [torch.zeros_like(param) for param in self.generator_params]
+            mixed: list[Tensor] = []
             for block in self.blocks:
-                _, grads = self._differentiate(block, features, create_graph=True)
-                part = self._mix(grads[0], tangent)
-                mixed = [one + other for one, other in zip(mixed, part, strict=True)]
+                leaf = features.detach().requires_grad_()
+                _, grads = self._differentiate(block, leaf, [leaf], True)
+                mixed = _sum(mixed, self._mix(grads[0], tangent))
             return mixed
 
-        return ObjectiveGradients(loss, total[0], total[1:], mixed_derivative)
+        return ObjectiveGradients(total[0], total[1], total[2:], mixed_derivative)
+
+    def generator_gradient(self, features: Tensor) -> list[Tensor]:
+        """The gradient with respect to each generator parameter alone, at features `[G, V, D]`."""
+        total: list[Tensor] = []
+        for block in self.blocks:
+            total = _sum(total, self._differentiate(block, features, self.generator_params)[1])
+        return total
 
     def _differentiate(
-        self, block: Objective, features: Tensor, *, create_graph: bool
+        self,
+        block: Objective,
+        features: Tensor,
+        inputs: Sequence[Tensor],
+        create_graph: bool = False,
     ) -> tuple[Tensor, list[Tensor]]:
-        """The value of a block, and its gradients with respect to features and generator."""
-        leaf = features.detach().requires_grad_()
+        """The value of a block, and its gradients with respect to `inputs`."""
         with torch.enable_grad(), torch.autocast(features.device.type, enabled=False):
-            value = block(leaf)
-            return value, gradients(
-                value, [leaf, *self.generator_params], create_graph=create_graph
-            )
+            value = block(features)
+            return value, gradients(value, inputs, create_graph=create_graph)
 
     def _mix(self, grad_features: Tensor, tangent: Tensor) -> list[Tensor]:
         with torch.autocast(grad_features.device.type, enabled=False):
             mixed = gradients(grad_features, self.generator_params, tangent.to(grad_features.dtype))
         return [each.detach() for each in mixed]
+
+
+def _sum(total: list[Tensor], part: Sequence[Tensor]) -> list[Tensor]:
+    """The sums of two lists of tensors, without a graph; an empty list counts as zeros."""
+    part = [each.detach() for each in part]
+    return list(torch._foreach_add(total, part)) if total else part
 
 
 def gradients(

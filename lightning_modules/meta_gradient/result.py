@@ -13,7 +13,8 @@ class MetaGradient(NamedTuple):
         encoder: g = dL/d theta at theta, like the encoder's parameters.
         generator: dJ/d omega, like the generator's parameters.
         loss: L(theta, omega), a scalar.
-        plain_generator: The plain gradient of omega at theta, which a joint (not meta) step takes.
+        plain_generator: The plain gradient of omega at theta, which a joint (not meta) step takes;
+            empty where it was not wanted.
         features: Z = f_theta(x) of the global batch, `[G, V, D]`.
     """
 
@@ -31,9 +32,12 @@ class MetaGradient(NamedTuple):
     def for_ascent(self) -> "MetaGradient":
         """For a generator that maximizes: its gradients with the opposite sign."""
         return self._replace(
-            generator=[-each for each in self.generator],
-            plain_generator=[-each for each in self.plain_generator],
+            generator=_negative(self.generator), plain_generator=_negative(self.plain_generator)
         )
+
+
+def _negative(tensors: list[Tensor]) -> list[Tensor]:
+    return list(torch._foreach_neg(tensors)) if tensors else []
 
 
 def relative_distance(first: list[Tensor], second: list[Tensor]) -> Tensor:

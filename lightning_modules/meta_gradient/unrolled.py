@@ -77,8 +77,8 @@ def unrolled(
     ):
         features = encode(fast)
         loss = inner.value(features)
-        plain_loss = loss if outer is inner else outer.value(features)
-        plain = gradients(plain_loss, inner.generator_params, retain_graph=True)
+        params_of_both = inner.generator_params if outer is inner else []
+        plain = gradients(loss, params_of_both, retain_graph=True)
         captured: list[Tensor] = []
 
         def capture(grads: Sequence[Tensor | None]) -> Sequence[Tensor | None]:

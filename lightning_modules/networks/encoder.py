@@ -8,11 +8,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from ..arguments.ranges import check_count
 from ..checkpoints.rebuildable import Rebuildable
 from .backbone import check_backbone_args, feature_size, timm_backbone
+from .unit_norm import unit_norm
 
 
 def projection_head(
@@ -53,9 +53,9 @@ class Encoder(Rebuildable):
         projection_norm: Whether the projection head has BatchNorm.
         pretrained: Start from timm's pretrained weights (needs internet).
         backbone_args: Further arguments of `timm.create_model`.
-        channels_last: Project from images in channels-last memory format, which backbones of
-            convolutions pass on: less time on a CPU, and on a GPU with bf16 or TF32. On a CPU in
-            float32 torch then sums BatchNorm's statistics less precisely (gradients to 1e-4
+        channels_last: Keep images, weights and what backbones of convolutions make of them in
+            channels-last memory format: less time on a CPU, and on a GPU with bf16 or TF32. On a
+            CPU in float32 torch then sums BatchNorm's statistics less precisely (gradients to 1e-4
             instead of 1e-5), so choose it for speed, not to compare numbers.
         image_size: H and W, for timm models that are built for one size (transformers); null for
             the model's own. The command line fills in that of the data.
@@ -111,15 +111,17 @@ class Encoder(Rebuildable):
             layers=projection_layers,
             norm=projection_norm,
         )
+        if channels_last:  # weights too: a GPU would lay them out anew in each pass
+            self.to(memory_format=torch.channels_last)
 
     def represent(self, image: Tensor) -> Tensor:
         """The representation of images, `[N, C, H, W] -> [N, F]`."""
+        if self.channels_last and image.ndim == 4:
+            image = image.contiguous(memory_format=torch.channels_last)
         return self.backbone(image)
 
     def project(self, image: Tensor) -> Tensor:
         """Unit-norm features of images, `[N, C, H, W] -> [N, D]`, in float32 or better."""
-        if self.channels_last and image.ndim == 4:
-            image = image.contiguous(memory_format=torch.channels_last)
         return unit_norm(self.projection(self.represent(image)))
 
     def forward(self, views: Sequence[Tensor]) -> Tensor:
@@ -178,9 +180,3 @@ class PerViewEncoder(Rebuildable):
         """Features of all views, `V x [N, C_v, H, W] -> [N, V, D]`."""
         pairs = zip(self.encoders, views, strict=True)
         return torch.stack([encoder.project(view) for encoder, view in pairs], dim=1)
-
-
-def unit_norm(features: Tensor) -> Tensor:
-    """Scale features to unit length along the last axis, in float32 or better."""
-    precise = features if features.dtype == torch.float64 else features.float()
-    return functional.normalize(precise, dim=-1)

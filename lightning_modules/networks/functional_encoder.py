@@ -2,11 +2,12 @@
 
 import random
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
 import torch
+from timm.layers import BatchNormAct2d
 from torch import Tensor, nn
 
 from .tensor_slots import TensorSlots
@@ -24,15 +25,28 @@ class FunctionalEncoder:
         encoder: `views -> [n, V, D]`.
         names: Names of the parameters that `params` lists.
         views: V image batches `[n, C, H, W]`.
+        slots: Those of the encoder, to spare looking for them again; None to look.
+        draws: Whether the encoder may draw random numbers, so that their state is kept.
     """
 
-    def __init__(self, encoder: nn.Module, names: Sequence[str], views: Sequence[Tensor]) -> None:
+    def __init__(
+        self,
+        encoder: nn.Module,
+        names: Sequence[str],
+        views: Sequence[Tensor],
+        *,
+        slots: TensorSlots | None = None,
+        draws: bool = True,
+    ) -> None:
         self.encoder = encoder
         self.views = list(views)
-        self.slots = TensorSlots(encoder)
-        by_name = dict(encoder.named_parameters())
-        self.own_params = [by_name[name] for name in names]
-        self.own_buffers = list(encoder.buffers())
+        self.slots = slots or TensorSlots(encoder)
+        self.draws = draws
+        self.own_params = [self.slots.parameters[name] for name in names]
+        statistics = _batch_norm_statistics(self.slots.parts)
+        self.statistics = list(statistics.values())
+        self.own_buffers = [each for each in self.slots.buffers if id(each) not in statistics]
+        self.is_first = True
         self.random_state: tuple[Any, ...] | None = None
         self.buffers: list[Tensor] = []
 
@@ -42,15 +56,18 @@ class FunctionalEncoder:
         Raises:
             ValueError: If the encoder's output is not of the shape `[n, V, D]`.
         """
-        if self.random_state is None:
-            self.random_state = random_state(self.views[0].device)
-            self.buffers = _copies(self.own_buffers)
+        device = self.views[0].device
+        if self.is_first:
+            self.is_first = False
+            self.random_state = random_state(device) if self.draws else None
+            self.buffers = copies(self.own_buffers)
             with self.slots.hold(self.own_params, params):
                 return self._encode()
         with (
-            replayed(self.random_state, self.views[0].device),
+            replayed(self.random_state, device) if self.random_state else nullcontext(),
             self.slots.hold(self.own_params, params),
-            self.slots.hold(self.own_buffers, _copies(self.buffers)),
+            self.slots.hold(self.own_buffers, copies(self.buffers)),
+            self.slots.hold(self.statistics, [None] * len(self.statistics)),
         ):
             return self._encode()
 
@@ -66,8 +83,22 @@ class FunctionalEncoder:
         return features if features.dtype == torch.float64 else features.float()
 
 
-def _copies(tensors: Sequence[Tensor]) -> list[Tensor]:
-    return [tensor.detach().clone() for tensor in tensors]
+def _batch_norm_statistics(parts: Sequence[nn.Module]) -> dict[int, Tensor]:
+    """Running statistics by identity, where a training pass writes them and nothing reads them."""
+    plain = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, BatchNormAct2d)
+    layers = [part for part in parts if type(part) in plain and part.training]
+    buffers = [each for layer in layers for each in layer.buffers(recurse=False)]
+    return {id(each): each for each in buffers}
+
+
+def copies(tensors: Sequence[Tensor]) -> list[Tensor]:
+    """Copies without a graph, in one operation for each type."""
+    made = [torch.empty_like(tensor) for tensor in tensors]
+    for dtype in {tensor.dtype for tensor in tensors}:
+        same = [number for number, tensor in enumerate(tensors) if tensor.dtype == dtype]
+        with torch.no_grad():
+            torch._foreach_copy_([made[n] for n in same], [tensors[n] for n in same])
+    return made
 
 
 def random_state(device: torch.device) -> tuple[Any, ...]:

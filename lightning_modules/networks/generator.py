@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from ..arguments.ranges import check_count
 from ..checkpoints.rebuildable import Rebuildable
-from .encoder import projection_head, unit_norm
+from .encoder import projection_head
+from .unit_norm import unit_norm
 
 
 class AugmentationGenerator(Rebuildable):

@@ -4,8 +4,8 @@ from torch import Tensor, nn
 
 from ..arguments.ranges import check_number
 from ..checkpoints.rebuildable import Rebuildable
-from .encoder import unit_norm
 from .generator import ViewNetworks
+from .unit_norm import unit_norm
 
 
 class ResidualGenerator(Rebuildable):

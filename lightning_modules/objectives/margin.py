@@ -31,12 +31,10 @@ def margins(
         ValueError: If `kind` is unknown.
     """
     check_choice("margin kind", kind, MarginKind)
-    lesser = torch.minimum(hardest_positive, hardest_negative)
-    greater = torch.maximum(hardest_positive, hardest_negative)
-    if kind == "large":
-        return lesser, greater
-    if kind == "small":
-        return greater, lesser
+    if kind != "mean":
+        both = torch.stack([hardest_positive, hardest_negative])
+        lesser, greater = both.amin(dim=0), both.amax(dim=0)
+        return (lesser, greater) if kind == "large" else (greater, lesser)
     mean = (hardest_positive + hardest_negative) / 2
     return mean, mean
 
@@ -84,7 +82,12 @@ def margin_regularization(
 
 
 def hinges(
-    upper: Tensor, lower: Tensor, positive: Tensor, negative: Tensor, valid: Tensor | None = None
+    upper: Tensor,
+    lower: Tensor,
+    positive: Tensor,
+    negative: Tensor,
+    bias: Tensor | float = 0.0,
+    compared: Tensor | int | None = None,
 ) -> tuple[Tensor, Tensor]:
     """`mean [s_p - m+]+` and `mean [m- - s_n]+` of each instance, each `[B]`.
 
@@ -93,14 +96,13 @@ def hinges(
         lower: m-, `[B]`.
         positive: Similarities of positive pairs with an augmented feature, `[P, B]`.
         negative: Similarities of negative pairs with an augmented feature, `[Q, B, M]`.
-        valid: `[B, M]`, False where `negative` compares an instance with itself; None for all.
+        bias: `[B, M]`, minus infinity where `negative` compares an instance with itself, else 0.
+        compared: Number of the M that are other instances, `[B]` or one for all; None for M.
     """
     too_easy = (positive - upper).clamp_min(0).mean(dim=0)
-    too_far = (lower[:, None] - negative).clamp_min(0)
-    if valid is None:
-        return too_easy, too_far.mean(dim=(0, 2))
-    count = negative.shape[0] * valid.sum(dim=1)
-    return too_easy, too_far.masked_fill(~valid, 0.0).sum(dim=(0, 2)) / count
+    too_far = ((lower[:, None] + bias) - negative).clamp_min(0).sum(dim=(0, 2))
+    count = negative.shape[0] * (negative.shape[2] if compared is None else compared)
+    return too_easy, too_far / count
 
 
 class MarginRegularization(Rebuildable):
@@ -150,9 +152,9 @@ class MarginRegularization(Rebuildable):
         upper, lower = self.margins(pairs)
         augmented = pairs.across_views().augmented()
         too_easy, too_far = hinges(
-            upper, lower, augmented.positive, augmented.negative, pairs.valid
+            upper, lower, augmented.positive, augmented.negative, pairs.bias, pairs.compared
         )
-        return self.positive_weight * too_easy + self.negative_weight * too_far
+        return torch.add(self.positive_weight * too_easy, too_far, alpha=self.negative_weight)
 
     def extra_repr(self) -> str:
         """The settings, for `print(module)`."""

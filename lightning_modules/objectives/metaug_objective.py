@@ -94,14 +94,15 @@ class MetAugObjective(Rebuildable):
         if pairs.positive_pairs.max() < views:
             return total
         if self.composition == "anchored":
-            return total + self.augmented_weight * self.contrast(pairs.anchored())
+            anchored = self.contrast(pairs.anchored())
+            return torch.add(total, anchored, alpha=self.augmented_weight)
         if self.composition == "unified":
-            return total + self.augmented_weight * self.contrast(pairs)
+            return torch.add(total, self.contrast(pairs), alpha=self.augmented_weight)
         augmented = self.contrast(pairs.among(range(views, 2 * views)))
         for view in range(views):
             kept = [feature for feature in range(views) if feature != view]
             augmented = augmented + self.contrast(pairs.among([*kept, views + view]))
-        return total + self.augmented_weight * augmented
+        return torch.add(total, augmented, alpha=self.augmented_weight)
 
     def forward(
         self,
@@ -149,15 +150,21 @@ class MetAugObjective(Rebuildable):
             index=index,
             same_view_negatives=getattr(self.contrast, "same_view_negatives", False),
         )
-        contrast = self.compose(pairs).sum() / count
+        whole = rows is None
+        contrast = _share(self.compose(pairs), count, whole)
         if augment is None or self.margin is None:
             return Terms.of(contrast)
-        margin = self.margin(pairs).sum() / count
-        weighted = self.margin.weight * margin
-        outer = -weighted if self.adversarial else weighted
+        margin, weight = _share(self.margin(pairs), count, whole), self.margin.weight
+        acts_on = self.margin.acts_on
+        outer = -weight if self.adversarial else weight
         return Terms(
             contrast,
             margin,
-            inner=contrast + weighted if self.margin.acts_on == "both" else contrast,
-            outer=contrast + outer if self.margin.acts_on != "none" else contrast,
+            inner=torch.add(contrast, margin, alpha=weight) if acts_on == "both" else contrast,
+            outer=torch.add(contrast, margin, alpha=outer) if acts_on != "none" else contrast,
         )
+
+
+def _share(values: Tensor, count: int, whole: bool) -> Tensor:
+    """What the instances of a block add to the mean over all `count`."""
+    return values.mean() if whole else values.sum() / count

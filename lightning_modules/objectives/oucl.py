@@ -1,11 +1,11 @@
 """OUCL, the optimization-driven unified contrastive loss."""
 
 from torch import Tensor
-from torch.nn import functional
 
 from ..arguments.ranges import check_number
 from ..checkpoints.rebuildable import Rebuildable
 from .pairs import PairSet, check_similarities
+from .unified_loss import unified_loss
 
 
 def positive_logits(similarity: Tensor, gamma: float, margin: float | None) -> Tensor:
@@ -73,23 +73,10 @@ def oucl(
     check_similarities(positive=positive, negative=negative)
     _check_settings(gamma, margin)
     return unified_loss(
-        positive_logits(positive, gamma, margin).T,
+        -positive_logits(positive, gamma, margin).T,
         negative_logits(negative, gamma, margin)[None],
         gamma,
     ).mean()
-
-
-def unified_loss(positive: Tensor, negative: Tensor, gamma: float) -> Tensor:
-    """All pairs of each instance in one term, `[B]`.
-
-    Args:
-        positive: Logits of positive pairs, `[P, B]`.
-        negative: Logits of negative pairs, `[Q, B, M]`; minus infinity leaves one out.
-        gamma: Scale of the logits.
-    """
-    total = negative.logsumexp(dim=(0, 2)) + positive.logsumexp(dim=0)
-    # torch's default threshold of 20 is too low for float64: it is off by 2e-9 there
-    return (16 / gamma) * functional.softplus(total, threshold=40)
 
 
 def _check_settings(gamma: float, margin: float | None) -> None:
@@ -120,9 +107,12 @@ class OUCL(Rebuildable):
 
     def forward(self, pairs: PairSet) -> Tensor:
         """The loss of each instance of the set, `[B]`; see `oucl`."""
+        if self.margin is None:
+            negative = pairs.mask_negatives(pairs.negative)
+            return unified_loss(pairs.positive, negative, self.gamma, slope=self.gamma)
         negative = negative_logits(pairs.negative, self.gamma, self.margin)
         positive = positive_logits(pairs.positive, self.gamma, self.margin)
-        return unified_loss(positive, pairs.mask_negatives(negative), self.gamma)
+        return unified_loss(-positive, pairs.mask_negatives(negative), self.gamma)
 
     def extra_repr(self) -> str:
         """The settings, for `print(module)`."""

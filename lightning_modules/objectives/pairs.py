@@ -57,32 +57,44 @@ class PairSet:
     Attributes:
         positive: `[Qp, B]`.
         negative: `[Qn, B, M]`.
-        valid: `[B, M]`, False where `negative` compares an instance with itself.
+        bias: `[B, M]`, minus infinity where `negative` compares an instance with itself, else 0.
+        compared: Number of the M that are other instances, `[B]` or one for all.
         positive_pairs: Anchor and other of each row of `positive`, `[Qp, 2]`.
         negative_pairs: Anchor and other of each row of `negative`, `[Qn, 2]`.
         num_views: V.
+        fixed_originals: Whether no gradient reaches the original features.
     """
 
     positive: Tensor
     negative: Tensor
-    valid: Tensor
+    bias: Tensor
+    compared: Tensor | int
     positive_pairs: np.ndarray
     negative_pairs: np.ndarray
     num_views: int
+    fixed_originals: bool = False
 
     @property
     def anchors(self) -> list[int]:
         """The anchors of positive pairs, each once."""
         return np.unique(self.positive_pairs[:, 0]).tolist()
 
-    def mask_negatives(self, values: Tensor, fill: float = -torch.inf) -> Tensor:
-        """`values` `[Qn, B, M]` with `fill` where an instance meets itself."""
-        return values.masked_fill(~self.valid, fill)
+    @property
+    def valid(self) -> Tensor:
+        """`[B, M]`, False where `negative` compares an instance with itself."""
+        return self.bias == 0
+
+    def mask_negatives(self, values: Tensor) -> Tensor:
+        """`values` `[Qn, B, M]` with minus infinity where an instance meets itself."""
+        return values + self.bias
 
     def original(self) -> "PairSet":
         """The pairs without an augmented feature."""
         augmented = self._numbers // self.num_views == 1
-        return self._where(~augmented[:, None] & ~augmented)
+        pairs = self._where(~augmented[:, None] & ~augmented)
+        if not self.fixed_originals:
+            return pairs
+        return replace(pairs, positive=pairs.positive.detach(), negative=pairs.negative.detach())
 
     def augmented(self) -> "PairSet":
         """The pairs with at least one augmented feature."""
@@ -131,6 +143,8 @@ class PairSet:
 
 def _take(values: Tensor, rows: list[int]) -> Tensor:
     """Rows of `values`; a view where they follow each other."""
+    if rows == list(range(len(values))):
+        return values
     if rows and rows == list(range(rows[0], rows[-1] + 1)):
         return values[rows[0] : rows[-1] + 1]
     if values.device.type == "cpu":
@@ -145,6 +159,22 @@ def _index_on(device: torch.device, rows: tuple[int, ...]) -> Tensor:
         return torch.tensor(rows, device=device)
 
 
+@lru_cache(maxsize=8)
+def _half(like: torch.dtype, device: torch.device) -> Tensor:
+    """One half, made once a device."""
+    with torch.inference_mode(False):
+        return torch.full((), 0.5, dtype=like, device=device)
+
+
+@lru_cache(maxsize=4)
+def _own_columns(count: int, start: int, stop: int, device: torch.device) -> Tensor:
+    """`[stop - start, count]`, minus infinity where a row's instance meets itself, made once."""
+    with torch.inference_mode(False):
+        bias = torch.zeros(stop - start, count, device=device)
+        bias.diagonal(start).fill_(-torch.inf)
+        return bias
+
+
 def similarity(first: Tensor, second: Tensor) -> Tensor:
     """`s(u, w) = (1 + u.w) / 2` of unit features.
 
@@ -155,7 +185,8 @@ def similarity(first: Tensor, second: Tensor) -> Tensor:
     Returns:
         `[Q, B, M]` in [0, 1].
     """
-    return torch.baddbmm(first.new_full((1, 1, 1), 0.5), first, second.transpose(1, 2), alpha=0.5)
+    half = _half(first.dtype, first.device)
+    return torch.baddbmm(half, first, second.transpose(1, 2), alpha=0.5)
 
 
 def form_pairs(
@@ -202,25 +233,31 @@ def form_pairs(
     positive = (_take(block, anchor) * _take(block, other)).sum(-1)
 
     # negatives: features of the block against those of all instances, or of the bank, [Qn, M, D]
+    compared: Tensor | int
     if negatives is None:
         candidates, others = numbers, everything
-        identity = torch.arange(count, device=features.device)
-        own, foreign = identity[own_rows], identity
+        start, stop, _ = own_rows.indices(count)
+        bias, compared = _own_columns(count, start, stop, features.device), count - 1
     else:
         if index is None:
             raise ValueError("negatives from a memory bank need the dataset index of the batch")
         candidates, others = range(2 * views, 3 * views), negatives.features
-        own, foreign = index[own_rows], negatives.index
+        same = index[own_rows, None] == negatives.index
+        bias = torch.zeros_like(same, dtype=features.dtype).masked_fill_(same, -torch.inf)
+        compared = (~same).sum(dim=1)
     negative_pairs = _ordered(numbers, candidates, views, same_view=same_view_negatives)
     anchor, other = (column.tolist() for column in negative_pairs.T)
     rows_of_others = [number - candidates[0] for number in other]
+    half = _half(features.dtype, features.device)
     return PairSet(
-        positive=(1 + positive) / 2,
+        positive=torch.add(half, positive, alpha=0.5),
         negative=similarity(_take(block, anchor), _take(others, rows_of_others)),
-        valid=own[:, None] != foreign,
+        bias=bias,
+        compared=compared,
         positive_pairs=positive_pairs,
         negative_pairs=negative_pairs,
         num_views=views,
+        fixed_originals=not features.requires_grad,
     )
 
 

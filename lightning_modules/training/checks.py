@@ -99,12 +99,12 @@ def check_finite(
     trainer: pl.Trainer,
     loss: Tensor,
     terms: dict[str, Tensor],
-    gradients: Sequence[Tensor] = (),
-    cause: Callable[[], str | None] = lambda: None,
+    gradients: Sequence[Tensor],
+    cause: Callable[[], str | None],
 ) -> None:
     """Check that the loss and its gradients are finite, before they spoil the parameters.
 
-    Reading a value waits for a GPU, so there it is read only every `log_every_n_steps`.
+    It waits for a GPU.
 
     Args:
         trainer: The trainer at work.
@@ -117,14 +117,10 @@ def check_finite(
         NonFiniteLossError: Naming the step, the terms that blew up, and a checkpoint to resume
             from.
     """
-    every = getattr(trainer, "log_every_n_steps", 50) if loss.is_cuda else 1
-    if trainer.global_step % every:
+    norms = torch.stack(torch._foreach_norm(list(gradients))).sum()
+    if torch.isfinite(loss + norms):
         return
-    terms = dict(terms)
-    if gradients:
-        terms["gradients"] = torch.stack(torch._foreach_norm(list(gradients))).sum()
-    if torch.isfinite(loss) and torch.isfinite(terms.get("gradients", loss)):
-        return
+    terms = {**terms, "gradients": norms}
     blown = [name for name, value in terms.items() if not torch.isfinite(value)]
     paths = [
         getattr(callback, "last_model_path", "") or getattr(callback, "best_model_path", "")

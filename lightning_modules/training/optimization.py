@@ -124,11 +124,6 @@ class OptimizerSettings:
         return LambdaLR(optimizer, lambda step: self.factor(step, steps_per_epoch, total_steps))
 
 
-def trained_parameters(module: nn.Module) -> dict[str, nn.Parameter]:
-    """The parameters of a module that train, by name."""
-    return {name: param for name, param in module.named_parameters() if param.requires_grad}
-
-
 def clip_by_norm(grads: Sequence[Tensor], max_norm: float) -> list[Tensor]:
     """Gradients scaled so that their joint norm is at most `max_norm`; those given stay.
 
@@ -141,7 +136,7 @@ def clip_by_norm(grads: Sequence[Tensor], max_norm: float) -> list[Tensor]:
 
 
 def set_gradients(
-    params: Iterable[nn.Parameter], grads: Sequence[Tensor], max_norm: float | None = None
+    params: Iterable[Tensor], grads: Sequence[Tensor], max_norm: float | None = None
 ) -> None:
     """Give parameters the gradients that their optimizer is to step along.
 

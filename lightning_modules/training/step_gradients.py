@@ -1,6 +1,7 @@
 """What a training step computes before any optimizer steps: gradients over the global batch."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from torch import Tensor, nn
@@ -14,11 +15,11 @@ from ..meta_gradient import (
     relative_distance,
 )
 from ..networks.functional_encoder import FunctionalEncoder
+from ..networks.tensor_slots import TensorSlots
 from ..objectives import MemoryBank
 from ..objectives.row_blocks import BatchObjective
 from .batch_formats import Batch, join
 from .checks import check_views
-from .optimization import trained_parameters
 
 
 @dataclass(frozen=True)
@@ -27,17 +28,47 @@ class StepGradients:
 
     Attributes:
         gradients: The encoder's gradient and the generator's, which is empty between meta steps.
-        contrast: The contrastive loss, a scalar.
-        margin: R, a scalar; 0 without a generator or a margin.
+        objective: L of the batch, as it was evaluated.
         index: Dataset index of the global batch, `[G]`, if there is a memory bank.
         lookahead_error: Relative error of `lookahead`, where it was audited.
     """
 
     gradients: MetaGradient
-    contrast: Tensor
-    margin: Tensor
+    objective: BatchObjective
     index: Tensor | None
     lookahead_error: Tensor | None
+
+    @property
+    def contrast(self) -> Tensor:
+        """The contrastive loss, a scalar."""
+        return self.objective.contrast
+
+    @property
+    def margin(self) -> Tensor:
+        """R, a scalar; 0 without a generator or a margin."""
+        return self.objective.margin
+
+    @property
+    def values(self) -> dict[str, Tensor]:
+        """What is logged, by name; each a scalar."""
+        values = {
+            "train/loss": self.gradients.loss,
+            "train/contrastive": self.contrast,
+            "train/oucl": self.contrast,  # its name where the loss is OUCL
+            "train/margin": self.margin,
+        }
+        if self.gradients.generator:
+            values["train/meta_gap"] = self.gradients.gap
+        if self.lookahead_error is not None:
+            values["train/lookahead_error"] = self.lookahead_error
+        return values
+
+    @property
+    def terms(self) -> dict[str, Tensor]:
+        """What the loss is made of, by name, for errors; each a scalar."""
+        features = self.gradients.features.sum()
+        parts = {"contrastive loss": self.contrast, "margin regularization": self.margin}
+        return {**parts, "features": features}
 
 
 @dataclass(frozen=True)
@@ -51,6 +82,7 @@ class StepComputation:
         memory_bank: Gives negatives, or None for in-batch negatives.
         meta: Settings of the meta step.
         micro_batch_size: Instances encoded at once; None for all of a batch.
+        draws: Whether the encoder may draw random numbers.
     """
 
     encoder: nn.Module
@@ -59,24 +91,38 @@ class StepComputation:
     memory_bank: MemoryBank | None
     meta: MetaStep
     micro_batch_size: int | None
+    draws: bool = True
 
-    def __call__(self, batches: list[Batch], step: int) -> StepGradients:
+    @cached_property
+    def encoder_slots(self) -> TensorSlots:
+        """Where the encoder's tensors are."""
+        return TensorSlots(self.encoder)
+
+    @cached_property
+    def generator_slots(self) -> TensorSlots | None:
+        """Where the generator's tensors are, if there is one."""
+        return None if self.generator is None else TensorSlots(self.generator)
+
+    def __call__(
+        self, batches: list[Batch], step: int, *, plain_generator: bool = True
+    ) -> StepGradients:
         """Compute over the instances of all batches and all processes.
 
         Args:
             batches: Loader batches that form one contrastive batch.
             step: Number of the training step; meta steps, draws and audits follow from it.
+            plain_generator: Whether the plain gradient of the generator is wanted too.
         """
         processes = current_processes()
         objective, index = self._objective(join(batches), step, processes)
-        names = list(trained_parameters(self.encoder))
+        names, slots = list(self.encoder_slots.trained), self.encoder_slots
         encodes = [
-            FunctionalEncoder(self.encoder, names, views)
+            FunctionalEncoder(self.encoder, names, views, slots=slots, draws=self.draws)
             for batch in batches
             for views in batch.split(self.micro_batch_size)
         ]
-        gradients, error = self._gradients(encodes, objective, step, processes)
-        return StepGradients(gradients, objective.contrast, objective.margin, index, error)
+        gradients, error = self._gradients(encodes, objective, step, processes, plain_generator)
+        return StepGradients(gradients, objective, index, error)
 
     def _objective(
         self, batch: Batch, step: int, processes: Processes
@@ -102,18 +148,20 @@ class StepComputation:
         objective: BatchObjective,
         step: int,
         processes: Processes,
+        plain_generator: bool,
     ) -> tuple[MetaGradient, Tensor | None]:
-        params = list(trained_parameters(self.encoder).values())
-        if self.generator is None or step % self.meta.every:
+        params = list(self.encoder_slots.trained.values())
+        if self.generator_slots is None or step % self.meta.every:
             plain = encoder_gradient(encodes, params, objective.inner, processes=processes)
             return plain, None
         arguments: dict[str, Any] = {
             "encode": encodes,
             "encoder_params": params,
             "objective": objective.inner,
-            "generator_params": list(trained_parameters(self.generator).values()),
+            "generator_params": list(self.generator_slots.trained.values()),
             "inner_lr": self.meta.inner_lr,
             "outer_objective": objective.outer,
+            "plain_generator": plain_generator,
             "processes": processes,
         }
         result, error = meta_gradient(**arguments, **self.meta.engine_arguments), None

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
-from ..networks.functional_encoder import random_state, set_random_state
+from ..networks.functional_encoder import copies, random_state, set_random_state
 from .accumulation import Accumulation
 from .batch_formats import Batch
 
@@ -27,7 +27,7 @@ def undone_on_error(
     device = batches[0].views[0].device
     state = random_state(device)
     buffers = [buffer for module in modules for buffer in module.buffers()]
-    before = [buffer.detach().clone() for buffer in buffers]
+    before = copies(buffers)
     try:
         yield
     except BaseException:

@@ -32,7 +32,8 @@ class AtStart(pl.Callback):
 def test_probes_curves_and_baselines_go_on(tmp_path):
     curves, generator, summary, start = TrainingCurves(), GeneratorMonitor(), Summary(), AtStart()
     callbacks = [KNNProbe(k=5), LinearProbe(), curves, generator, summary, start]
-    trainer = quiet_trainer(tmp_path, callbacks=callbacks, max_epochs=2, limit_train_batches=3)
+    settings = {"max_epochs": 2, "limit_train_batches": 3, "log_every_n_steps": 1}
+    trainer = quiet_trainer(tmp_path, callbacks=callbacks, **settings)
     data = DigitsDataModule(batch_size=128, labels_per_class=10)
     trainer.fit(MetAug.load_from_checkpoint(CHECKPOINT), datamodule=data, ckpt_path=CHECKPOINT)
 

@@ -8,8 +8,8 @@ from .tiny import ValidatedModule, loader, quiet_trainer, tiny_module
 def test_curves_of_a_resumed_run_are_whole(tmp_path):
     straight = TrainingCurves()
     fit(tmp_path, [*probes(), straight])
-    steps = straight.history.points("train/loss")[0]
-    assert steps == list(range(1, 11))
+    # 5 steps an epoch and none logged before its last
+    assert straight.history.points("train/loss")[0] == [5, 10]
     assert straight.history.points("val/knn_top1")[0] == [5, 10]
     loaded = TrainingCurves()
     loaded.load_state_dict(straight.state_dict())

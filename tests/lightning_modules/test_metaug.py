@@ -202,6 +202,7 @@ def test_logs():
             objective=MetAugObjective(margin=MarginRegularization(weight=0.5)),
         ),
         callbacks=[trace],
+        log_every_n_steps=1,
     )
     first = trace.logged[0]
     assert set(first) == {
@@ -219,6 +220,30 @@ def test_logs():
     assert first["train/meta_gap"] > 0
     errors = [each["train/lookahead_error"] for each in trace.logged]
     assert errors[0] == errors[1] != errors[2] == errors[3]
+
+
+def test_between_logged_steps_nothing_is_logged_and_the_weights_are_the_same():
+    ends, logged = [], []
+    for every in (1, 3):
+        trace = Trace()
+        model = tiny_metaug(objective=MetAugObjective(detach=True, margin=MarginRegularization()))
+        fit(model, loader(28), callbacks=[trace], log_every_n_steps=every)
+        ends.append(parameters(model))
+        logged.append([each["train/meta_gap"] for each in trace.logged])
+    assert ends[0].keys() == ends[1].keys()
+    assert all(torch.equal(ends[0][name], ends[1][name]) for name in ends[0])
+    each = logged[0]
+    assert len(set(each)) == 7
+    # the first step, then those that loggers read, then the epoch's last
+    assert logged[1] == [each[0], each[0], each[2], each[2], each[2], each[5], each[6]]
+
+
+def test_an_audited_step_is_logged():
+    trace = Trace()
+    model = tiny_metaug(meta=MetaStep(inner_lr=1e-4, audit_every=2))
+    fit(model, callbacks=[trace], log_every_n_steps=100)
+    errors = [each["train/lookahead_error"] for each in trace.logged]
+    assert errors[0] == errors[1] != errors[2]
 
 
 def test_the_memory_bank_takes_the_number_of_views_from_an_encoder_of_its_own_views():

@@ -10,7 +10,8 @@ FLOPs and memory. ResNet-18, 32 pixels, batch 64, one CPU thread: medians of thr
 2026-11-26, `python -m benchmarks.step.kernels`.
 """
 
-from typing import NamedTuple
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -45,27 +46,31 @@ class Normalization(NamedTuple):
             mean, inverse = self.running_mean, (self.running_var + self.eps).rsqrt()
         # d value = gain * dx + slope * (x - mean) + shift, each of the three one number a channel
         gain = inverse if weight is None else inverse * weight
-        zeros = torch.zeros_like(gain)
+        zeros, ones = _constants(len(gain), gain.dtype, gain.device)
         slope = zeros if d_weight is None else d_weight
         shift = zeros if d_bias is None else d_bias
         if self.training:  # mean and deviation of the batch have tangents too
-            count = x.numel() // x.shape[1]
+            part = -x.shape[1] / x.numel()
             _, along, across = torch.ops.aten.native_batch_norm_backward(
                 dx, x, weight, self.running_mean, self.running_var, mean, inverse, True, self.eps,
                 [False, True, True],
             )  # fmt: skip
-            slope = slope - gain * (along / count)
-            shift = shift - gain * (across / count)
+            slope = torch.addcmul(slope, gain, along, value=part)
+            shift = torch.addcmul(shift, gain, across, value=part)
         slope = slope * inverse
-        tangent = _scale(dx, gain, shift - mean * slope)
+        shift = torch.addcmul(shift, mean, slope, value=-1)
+        # gain * dx + shift, channel by channel, in one kernel
+        tangent = torch.native_batch_norm(dx, gain, shift, zeros, ones, False, 0.0, 0.0)[0]
         tangent.addcmul_(x, slope.view([-1] + [1] * (x.dim() - 2)))
         return forward_ad.make_dual(value, tangent)
 
 
-def _scale(values: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """`values * weight + bias`, channel by channel, in one kernel."""
-    mean, variance = torch.zeros_like(weight), torch.ones_like(weight)
-    return torch.native_batch_norm(values, weight, bias, mean, variance, False, 0.0, 0.0)[0]
+@lru_cache(maxsize=128)
+def _constants(channels: int, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Zeros and ones, a number a channel, made once."""
+    with torch.inference_mode(False), torch.no_grad():
+        kind: Any = {"dtype": dtype, "device": device}
+        return torch.zeros(channels, **kind), torch.ones(channels, **kind)
 
 
 def unpack_dual(value: Tensor | None) -> tuple[Tensor | None, Tensor | None]:

@@ -1,5 +1,6 @@
 """Encoders: representation, features and their sizes."""
 
+import copy
 import itertools
 
 import pytest
@@ -36,21 +37,23 @@ def test_batch_norm_sees_all_views_together():
 
 
 @pytest.mark.parametrize("channels_last", [True, False])
-def test_training_passes_images_in_the_memory_format_asked_for(channels_last):
-    encoder = Encoder(
-        nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten()),
-        channels_last=channels_last,
-    )
+def test_images_and_weights_are_in_the_memory_format_asked_for(channels_last):
+    backbone = nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    plain = copy.deepcopy(backbone)
+    encoder = Encoder(backbone, channels_last=channels_last)
+    assert backbone[0].weight.is_contiguous(memory_format=torch.channels_last) == channels_last
     seen = []
-    encoder.backbone[0].register_forward_hook(lambda _, inputs, output: seen.append(output))
+    backbone[0].register_forward_hook(lambda _, inputs, output: seen.append(inputs[0]))
     images = views((3, 3))
     encoder.eval()
     features = encoder(images)
-    assert seen[-1].is_contiguous(memory_format=torch.channels_last) == channels_last
     for view, image in enumerate(images):
-        plain = encoder.projection(encoder.backbone(image.contiguous()))
-        assert seen[-1].is_contiguous()
-        torch.testing.assert_close(features[:, view], functional.normalize(plain))
+        torch.testing.assert_close(encoder.represent(image), plain(image))
+        expected = functional.normalize(encoder.projection(plain(image)))
+        torch.testing.assert_close(features[:, view], expected)
+    assert len(seen) == 3  # training passes all views at once
+    for given in seen:
+        assert given.is_contiguous(memory_format=torch.channels_last) == channels_last
 
 
 def test_views_of_different_sizes_keep_their_order():

@@ -1,16 +1,17 @@
-"""Images per second, once enough steps were counted."""
+"""Images per second since the rate was last read."""
 
 import pytest
-import torch
 from metaug.lightning_modules.training import throughput
 
 
-def test_rate_over_the_window(monkeypatch):
-    clock = iter([0.0, 1.0, 3.0, 7.0])
+def test_rate_between_two_readings(monkeypatch):
+    clock = iter([0.0, 4.0, 4.0, 10.0, 12.0, 12.0])
     monkeypatch.setattr(throughput, "perf_counter", lambda: next(clock))
-    rate = throughput.ImagesPerSecond(window=3)
-    device = torch.device("cpu")
-    assert rate.add(8, device) is None
-    assert rate.add(8, device) is None
-    assert float(rate.add(16, device)) == pytest.approx(24 / 3)
-    assert float(rate.add(8, device)) == pytest.approx(24 / 6)
+    rate = throughput.ImagesPerSecond()
+    rate.add(8)
+    rate.add(8)
+    assert rate.read() == pytest.approx(16 / 4)
+    rate.add(100)
+    rate.restart()  # a validation
+    rate.add(6)
+    assert rate.read() == pytest.approx(6 / 2)

@@ -1,0 +1,84 @@
+"""All pairs of an instance in one term, with first and second derivatives in few operations."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+from torch.nn import functional
+
+
+class _UnifiedLoss(torch.autograd.Function):
+    """`scale * softplus(T)`, `T = logsumexp(slope * negative) + logsumexp(-slope * positive)`."""
+
+    @staticmethod
+    def forward(ctx: Any, positive: Tensor, negative: Tensor, slope: float, scale: float) -> Tensor:
+        log_positive = (-slope * positive).logsumexp(dim=0)
+        log_negative = (slope * negative).logsumexp(dim=(0, 2))
+        ctx.save_for_backward(positive, negative, log_positive, log_negative)
+        ctx.factors = slope, scale
+        # torch's default threshold of 20 is too low for float64: it is off by 2e-9 there
+        return scale * functional.softplus(log_negative + log_positive, threshold=40)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+        return *_Weights.apply(grad, *ctx.saved_tensors, *ctx.factors), None, None
+
+
+class _Weights(torch.autograd.Function):
+    """The gradient of `_UnifiedLoss`: each pair's share of its instance's loss.
+
+    `-w p` and `w n`, with the softmax p of `-slope * positive` and n of `slope * negative`, and
+    `w = grad * scale * slope * sigmoid(T)`.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        grad: Tensor,
+        positive: Tensor,
+        negative: Tensor,
+        log_positive: Tensor,
+        log_negative: Tensor,
+        slope: float,
+        scale: float,
+    ) -> tuple[Tensor, Tensor]:
+        share = torch.sigmoid(log_positive + log_negative)
+        weight = (grad * share).mul_(scale * slope)
+        p = torch.add(-log_positive, positive, alpha=-slope).exp_()
+        n = torch.add(-log_negative[:, None], negative, alpha=slope).exp_()
+        ctx.save_for_backward(share, weight, p, n)
+        ctx.factors = slope, scale
+        return p * -weight, n * weight[:, None]
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, d_positive: Tensor, d_negative: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+        share, weight, p, n = ctx.saved_tensors
+        slope, scale = ctx.factors
+        # the direction's means under each softmax, and what they do to the sigmoid, `[B]`
+        mean_p = (d_positive * p).sum(0)
+        mean_n = (d_negative * n).sum((0, 2))
+        both = mean_n - mean_p
+        rest = (1 - share) * both
+        steep = slope * weight
+        positive = (d_positive - (mean_p + rest)).mul_(p).mul_(steep)
+        negative = (d_negative + (rest - mean_n)[:, None]).mul_(n).mul_(steep[:, None])
+        return (share * both).mul_(scale * slope), positive, negative, None, None, None, None
+
+
+def unified_loss(positive: Tensor, negative: Tensor, gamma: float, slope: float = 1.0) -> Tensor:
+    """All pairs of each instance in one term, `[B]`.
+
+    `16/gamma * softplus(logsumexp_n(slope * negative) + logsumexp_p(-slope * positive))`. torch's
+    own derivatives are the same, but the second one takes twice the operations and passes over the
+    pairs.
+
+    Args:
+        positive: Similarities of positive pairs, `[P, B]`, or their negative logits.
+        negative: Similarities of negative pairs, `[Q, B, M]`, or their logits; minus infinity
+            leaves one out.
+        gamma: Scale of the logits.
+        slope: What makes logits of both, > 0.
+    """
+    return _UnifiedLoss.apply(positive, negative, slope, 16 / gamma)
