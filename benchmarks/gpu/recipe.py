@@ -70,6 +70,17 @@ def build(arguments: dict[str, Any]) -> MetAug:
     return MetAug(**given)
 
 
+def at_constant_rates(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Arguments of `MetAug` with rates that do not change, so that a run may have any length.
+
+    Args:
+        arguments: As a config has them; changed in place.
+    """
+    arguments["encoder_optimizer"] |= {"lr": 0.06, "schedule": "constant", "warmup_epochs": 0.0}
+    arguments["generator_optimizer"] |= {"schedule": "constant"}
+    return arguments
+
+
 def recipe(
     context: Context,
     engine: str = "lookahead",
@@ -91,6 +102,4 @@ def recipe(
     if channels_last is not None:
         given["encoder"]["init_args"]["channels_last"] = channels_last
     given["meta"] |= {"engine": engine, "inner_lr": inner_lr}
-    given["encoder_optimizer"] |= {"lr": 0.06, "schedule": "constant", "warmup_epochs": 0.0}
-    given["generator_optimizer"] |= {"schedule": "constant"}
-    return build(given)
+    return build(at_constant_rates(given))

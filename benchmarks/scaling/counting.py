@@ -176,10 +176,10 @@ def _step(
     objective: nn.Module,
     images: Tensor,
 ) -> None:
-    """The gradients of a step, as `MetAug` computes them."""
+    """The gradients of a step between logged ones, as `MetAug` computes them."""
     meta = MetaStep(engine="lookahead" if engine == "oucl" else engine)  # type: ignore[arg-type]
     compute = StepComputation(encoder, generator, objective, None, meta, None)
-    compute([Batch(list(images.unbind(1)), None)], 0)
+    compute([Batch(list(images.unbind(1)), None)], 0, plain_generator=False)
 
 
 def _note_native(module: nn.Module, traffic: Traffic) -> None:

@@ -1,6 +1,6 @@
 """On paper: what a step costs each of many GPUs, from counts of the project's own code.
 
-    python -m benchmarks.scaling.paper                       # 1 and 32 nodes, about five minutes
+    python -m benchmarks.scaling.paper                       # 1 and 32 nodes, some minutes
     python -m benchmarks.scaling.paper --nodes 1 4 --batch 32 --backbone vit_base_patch16_224
 
 Operations, bytes and messages are counted (`counting.py`); times follow from rates that are assumed
@@ -9,7 +9,6 @@ and shown. Nothing is measured.
 
 import argparse
 from dataclasses import dataclass
-from functools import cache
 
 from .counting import EncoderCount, HeadCount, count_encoder, count_head
 
@@ -59,12 +58,6 @@ class Machine:
         within = (self.gpus - 1) * size / self.link
         between = (self.nodes - 1) * self.gpus * size / self.network
         return (within + between) / 1e6
-
-
-@cache
-def head_count(plain: bool, world: int, batch: int) -> HeadCount:
-    """The head of a plain step, or of a meta step: `exact` evaluates it as `lookahead` does."""
-    return count_head("oucl" if plain else "lookahead", world, batch)
 
 
 def column(machine: Machine, encoder: EncoderCount, head: HeadCount, batch: int) -> dict[str, str]:
@@ -130,7 +123,7 @@ def tables(nodes: list[int], batch: int, backbone: str, size: int) -> list[str]:
         columns = []
         for engine in ENGINES:
             encoder = count_encoder(engine, machine.world, batch, backbone=backbone, size=size)
-            head = head_count(engine == "oucl", machine.world, batch)
+            head = count_head(engine, machine.world, batch)
             columns.append(column(machine, encoder, head, batch))
         where = f"{count} node{'s' if count > 1 else ''} × {machine.gpus} GPUs"
         lines += [

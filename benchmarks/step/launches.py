@@ -17,18 +17,14 @@ from unittest import mock
 
 import pytorch_lightning as pl
 import torch
-from metaug.lightning_modules import InfoNCE, MetaStep, MetAug, MetAugObjective
+from metaug.lightning_modules import InfoNCE, MetAug, MetAugObjective
 from pytorch_lightning.callbacks import ProgressBar
 from pytorch_lightning.strategies import SingleDeviceStrategy
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.data import DataLoader
 
-from benchmarks.gpu.problems import (
-    RandomBatches,
-    recipe_encoder,
-    recipe_generator,
-    recipe_objective,
-)
+from benchmarks.gpu import recipe
+from benchmarks.gpu.problems import RandomBatches
 from benchmarks.launches import Launches
 
 META = torch.device("meta")
@@ -120,13 +116,13 @@ def on_meta() -> Iterator[None]:
 
 def build(kind: str) -> MetAug:
     """The recipe with an engine, or its ablations `oucl` and `simclr`."""
-    encoder = recipe_encoder(smoke=False)
-    if kind == "simclr":
-        return MetAug(encoder, MetAugObjective(InfoNCE()))
-    if kind == "oucl":
-        return MetAug(encoder)
-    meta: Any = {"engine": kind, "inner_lr": 0.01}
-    return MetAug(encoder, recipe_objective(), recipe_generator(), meta=MetaStep(**meta))
+    given = recipe.at_constant_rates(recipe.model_arguments())
+    if kind in ("simclr", "oucl"):
+        objective = MetAugObjective(InfoNCE() if kind == "simclr" else None)
+        given |= {"objective": objective, "generator": None}
+    else:
+        given["meta"]["engine"] = kind
+    return recipe.build(given)
 
 
 def count(module: pl.LightningModule, *callbacks: pl.Callback, logged: bool = False) -> Launches:

@@ -49,10 +49,10 @@ def test_messages_of_a_step(engine, norms_per_layer, gathers, reductions):
 def test_every_process_evaluates_all_pairs():
     few, many = (count_head("lookahead", world, batch=64) for world in (4, 8))
     assert 2.5 < many.flops / few.flops <= 4
-    assert 3 < many.bytes / few.bytes <= 4
+    assert 2.5 < many.bytes / few.bytes <= 4
     assert many.blocks == 1
-    one, both = (count_head(engine, 4, batch=16) for engine in ("lookahead", "exact"))
-    assert both.bytes == pytest.approx(one.bytes, rel=0.01)  # why the page counts it once
+    counts = [count_head(engine, 4, batch=64) for engine in ("oucl", "lookahead", "exact")]
+    assert counts == sorted(counts, key=lambda count: count.bytes)
 
 
 def test_traffic_of_real_collectives_is_counted_and_sent(tmp_path):
