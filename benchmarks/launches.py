@@ -16,6 +16,7 @@ _FREE = {
     _ATEN.new_empty.default,
     _ATEN.new_empty_strided.default,
     _ATEN.lift_fresh.default,
+    torch.ops.prim.device.default,
 }
 _READS = {_ATEN._local_scalar_dense.default, _ATEN.nonzero.default, _ATEN.equal.default}
 _COPIES = {_ATEN._to_copy.default, _ATEN.copy_.default}
