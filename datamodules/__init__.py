@@ -12,6 +12,7 @@ from .imagenet import (
 from .labelled import LabelledDataModule
 from .loading.batch import (
     ImageBatch,
+    IndexBatch,
     LabelledBatch,
     MultiViewBatch,
 )
@@ -73,6 +74,7 @@ __all__ = [
     "ImageNetDataModule",
     "ImageSource",
     "InMemorySource",
+    "IndexBatch",
     "LabelledBatch",
     "LabelledDataModule",
     "MultiCropViews",

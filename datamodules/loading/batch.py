@@ -73,3 +73,24 @@ class ImageBatch(NamedTuple):
     target: Tensor
     index: Tensor  # type: ignore[assignment]
     seed: Tensor
+
+
+class IndexBatch(NamedTuple):
+    """A training batch whose images lie on the model's device already.
+
+    Attributes:
+        target: Class of every image `[N]`, int64; -1 where there is no label.
+        index: Position of every image in the training set `[N]`, int64.
+        seed: Seed of every image's random views `[N]`, int64.
+
+    Examples:
+        >>> import torch
+        >>> from metaug.datamodules import IndexBatch
+        >>> batch = IndexBatch(torch.tensor([1, 0]), torch.arange(2), torch.arange(2))
+        >>> batch.index.tolist()
+        [0, 1]
+    """
+
+    target: Tensor
+    index: Tensor  # type: ignore[assignment]
+    seed: Tensor
