@@ -20,6 +20,7 @@ from .loading.dataset import (
     EvaluationDataset,
     MultiViewDataset,
 )
+from .loading.encoded import EncodedBatch
 from .loading.samplers import EvaluationSampler, TrainSampler
 from .sources.dataset_source import DatasetSource
 from .sources.decode import UnreadableImageError, read_image
@@ -62,6 +63,7 @@ __all__ = [
     "DatasetSource",
     "DigitViews",
     "DigitsDataModule",
+    "EncodedBatch",
     "EvaluationDataset",
     "EvaluationSampler",
     "FileSource",

@@ -17,6 +17,7 @@ from .loading.device import (
     check_augment_on,
     evaluates_on_device,
 )
+from .loading.encoded import EncodedBatch
 from .loading.examples import example_views
 from .loading.process import evaluation_loader, rank_and_world_size, train_loader
 from .loading.resume import EpochPosition
@@ -49,11 +50,11 @@ class MultiViewDataModule(pl.LightningDataModule):
             null for all.
         val_fraction: Part of the labeled training images of every class to validate on; 0
             validates on the data set's own split.
-        augment_on: `workers` augments where the images are read; `device` on the model's device,
-            which needs images of one size in memory: they are kept on a GPU if they take a quarter
-            of its free memory at most, else sent as they are. `auto` is `device` for such images
-            when the model is on an accelerator, else `workers`. The views are the same either
-            way, to rounding.
+        augment_on: `workers` augments where the images are read; `device` on the model's device.
+            Images of one size in memory are kept on a GPU if they take a quarter of its free memory
+            at most, else sent as they are; of image files the JPEGs are decoded there. `auto` is
+            `device` for images in memory when the model is on an accelerator, else `workers`. The
+            views are the same either way, to rounding.
         predict_split: Whose images `predict` takes: `train`, `val`, `test`, or `all` once each, in
             the order of the data set. Null takes a test split of its own, else a validation split
             of its own, else all.
@@ -199,9 +200,9 @@ class MultiViewDataModule(pl.LightningDataModule):
     def train_dataloader(self) -> DataLoader:
         """Batches of random views (`MultiViewBatch`), in a new order every epoch.
 
-        When augmentation runs on the device the loader itself gives raw images (`ImageBatch`), or
-        their indices alone where the images lie on the device (`IndexBatch`): in a loop of your
-        own, hand each batch, moved to the device, to `on_after_batch_transfer` as Lightning does.
+        When augmentation runs on the device the loader itself gives raw images (`ImageBatch`),
+        their indices where they lie on the device (`IndexBatch`), or files (`EncodedBatch`): in a
+        loop of your own, hand each batch, moved to the device, to `on_after_batch_transfer`.
         """
         source = self.splits.train
         return train_loader(
@@ -278,7 +279,9 @@ class MultiViewDataModule(pl.LightningDataModule):
         return self.evaluation_loader(source) if source else []
 
     def on_after_batch_transfer(
-        self, batch: ImageBatch | IndexBatch | MultiViewBatch | LabelledBatch, dataloader_idx: int
+        self,
+        batch: ImageBatch | IndexBatch | EncodedBatch | MultiViewBatch | LabelledBatch,
+        dataloader_idx: int,
     ) -> MultiViewBatch | LabelledBatch:
         """Make the views of raw images (`augment_on: device`); other batches stay as they are."""
         return self._on_device.make(batch, self.views)

@@ -5,12 +5,14 @@ in the process that makes it, not one Python call chain per image.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from ..sources.files import read_encoded
 from ..sources.image_source import UNLABELED, ImageSource
 from ..transforms.geometry import Images
 from ..transforms.ranges import check_seed, check_size
@@ -34,17 +36,21 @@ def split_keys(keys: Sequence[Key]) -> tuple[Tensor, Tensor]:
     return epoch, index
 
 
-def read_or_replace(source: ImageSource, index: Tensor) -> tuple[Images, Tensor]:
+def read_or_replace(
+    source: ImageSource, index: Tensor, *, encoded: bool = False
+) -> tuple[Images, Tensor]:
     """Read images; in place of an unreadable one, the next that can be read.
 
     Args:
         source: Raw images.
         index: Which ones `[n]`.
+        encoded: Leave JPEGs as they are in their files, see `FileSource.read_encoded`.
 
     Returns:
         The images, and the indices of those that were read `[n]`.
     """
-    images = source.read(index.tolist())
+    read = partial(read_encoded, source) if encoded else source.read
+    images = read(index.tolist())
     unreadable = source.unreadable
     if unreadable is None or not unreadable[index].any():
         return images, index
@@ -54,7 +60,7 @@ def read_or_replace(source: ImageSource, index: Tensor) -> tuple[Images, Tensor]
             if unreadable.all():
                 raise ValueError(f"None of the {len(source)} images can be read.")
             index[row] = (index[row] + 1) % len(source)
-            images[row] = source.read([int(index[row])])[0]
+            images[row] = read([int(index[row])])[0]
             unreadable = source.unreadable
             assert unreadable is not None
     return images, index

@@ -5,14 +5,18 @@ from typing import Any, Literal
 import pytorch_lightning as pl
 import torch
 
+from ..sources.files import root_files
 from ..sources.image_source import ImageSource
+from ..sources.jpeg import check_decoder
 from ..transforms.ranges import check_choice
 from ..views.base import Views
 from .batch import ImageBatch, IndexBatch, MultiViewBatch
 from .dataset import MultiViewDataset
+from .encoded import EncodedBatch, EncodedDataset, decode
 from .held import HeldImages, IndexDataset, hold
 
 AugmentOn = Literal["auto", "workers", "device"]
+TrainingSet = MultiViewDataset | IndexDataset | EncodedDataset
 
 
 def check_augment_on(augment_on: AugmentOn, views: Views) -> None:
@@ -37,14 +41,14 @@ def augments_on_device(
         trainer: Knows the device; without one it is the CPU.
 
     Raises:
-        ValueError: If the device is asked for, but the images differ in size.
+        ValueError: If the device is asked for, but the images differ in size and are no files.
     """
     if augment_on == "auto":
         return device_of(trainer).type != "cpu" and source.uniform and views.in_batches
-    if augment_on == "device" and not source.uniform:
+    if augment_on == "device" and not source.uniform and root_files(source) is None:
         raise ValueError(
-            "augment_on='device' needs images of one size in memory: set in_memory to true, or "
-            "augment_on to 'workers'."
+            "augment_on='device' needs image files, or images of one size in memory: set in_memory "
+            "to true, or augment_on to 'workers'."
         )
     return augment_on == "device"
 
@@ -76,6 +80,7 @@ class ViewsOnDevice:
 
     def __init__(self) -> None:
         self.held: HeldImages | None = None
+        self.files: EncodedDataset | None = None
 
     def training_set(
         self,
@@ -84,10 +89,14 @@ class ViewsOnDevice:
         views: Views,
         trainer: pl.Trainer | None,
         seed: int,
-    ) -> MultiViewDataset | IndexDataset:
-        """What the training loader reads: views, raw images, or indices of images that are held."""
+    ) -> TrainingSet:
+        """What the training loader reads: views, raw images, files, or indices of held images."""
         if not augments_on_device(augment_on, source, views, trainer):
             return MultiViewDataset(source, views, seed=seed)
+        if not source.uniform:
+            check_decoder(device_of(trainer))
+            self.files = EncodedDataset(source, seed=seed)
+            return self.files
         if self.held is None or self.held.source is not source:
             self.held = hold(source, device_of(trainer))
         if self.held is None:
@@ -96,7 +105,7 @@ class ViewsOnDevice:
 
     @torch.no_grad()
     def make(self, batch: Any, views: Views) -> Any:
-        """The views of raw or held images; other batches as they are.
+        """The views of raw, encoded or held images; other batches as they are.
 
         Raises:
             RuntimeError: If the images are held no more.
@@ -108,6 +117,9 @@ class ViewsOnDevice:
                     "the data module for a new loader"
                 )
             batch = self.held.take(batch)
+        if isinstance(batch, EncodedBatch):
+            assert self.files is not None
+            batch = decode(batch, self.files.source, self.files.seed)
         if isinstance(batch, ImageBatch):
             return MultiViewBatch(views(batch.image, batch.seed), batch.target, batch.index)
         return batch

@@ -9,8 +9,8 @@ import torch
 import torch.distributed as dist
 
 from ..sources.image_source import ImageSource
-from .dataset import EvaluationDataset, MultiViewDataset, identity_collate
-from .device import device_of
+from .dataset import EvaluationDataset, identity_collate
+from .device import TrainingSet, device_of
 from .evaluation_loader import EvaluationLoader
 from .held import IndexDataset
 from .samplers import EvaluationSampler, TrainSampler
@@ -27,7 +27,7 @@ def rank_and_world_size(trainer: pl.Trainer | None) -> tuple[int, int]:
 
 
 def train_loader(
-    dataset: MultiViewDataset | IndexDataset,
+    dataset: TrainingSet,
     *,
     batch_size: int,
     num_workers: int | None,

@@ -34,7 +34,10 @@ class Framing(ABC):
 
     @abstractmethod
     def __call__(self, images: Images, draws: Draws, size: int) -> Tensor:
-        """Frame uint8 images into float ones `[N, C, size, size]` in [0, 1]."""
+        """Frame uint8 images into float ones `[N, C, size, size]` in [0, 1].
+
+        The numbers for a list of images on a device are on the CPU, until `draws.follow`.
+        """
 
 
 def to_unit(images: Tensor) -> Tensor:
@@ -107,7 +110,6 @@ class RandomCrop(Framing):
             sizes = torch.tensor([image.shape[1:] for image in images], dtype=torch.float32)
             height, width = sizes.unbind(1)
         boxes = self.boxes(height, width, draws)
-        mirrored = draws.chance(self.flip)
         if isinstance(images, Tensor) and (
             not on_cpu(images) or images.shape[2] <= LARGEST_IN_BATCHES
         ):
@@ -118,14 +120,40 @@ class RandomCrop(Framing):
             if max(tall, wide) > THIN * min(tall, wide):
                 largest = min(largest, min(tall, wide) * longest)
             finer = max(1, round(largest / size))
+            mirrored = draws.chance(self.flip)
             view = resample(to_unit(images), boxes, mirrored, size * finer)
             return view if finer == 1 else F.avg_pool2d(view, finer)
-        crops = [
-            TF.resized_crop(image, *box, size=[size, size], antialias=True)
-            for image, box in zip(images, boxes.to(torch.int64).tolist(), strict=True)
-        ]
-        framed = to_unit(torch.stack(crops))
+        framed = crop_each(images, boxes.to(torch.int64).tolist(), size)
+        draws.follow(framed)
+        mirrored = draws.chance(self.flip)
         return torch.where(mirrored[:, None, None, None], framed.flip(3), framed)
+
+
+def crop_each(images: Images, boxes: Sequence[Sequence[int]], size: int) -> Tensor:
+    """Cut one box out of every image and resize it, smoothed; two operations each on a device.
+
+    Args:
+        images: uint8 images `[C, H, W]` of any sizes, at least one.
+        boxes: (top, left, height, width) of each, in pixels.
+        size: Edge of the result.
+
+    Returns:
+        Crops `[N, C, size, size]` in [0, 1].
+    """
+    pairs = list(zip(images, boxes, strict=True))
+    if on_cpu(images[0]):  # 8-bit pixels are resized without floats
+        resized = [TF.resized_crop(i, *box, size=[size, size], antialias=True) for i, box in pairs]
+        return to_unit(torch.stack(resized))
+    crops = [
+        F.interpolate(
+            image[None, :, top : top + height, left : left + width].to(torch.float32),
+            (size, size),
+            mode="bilinear",
+            antialias=True,
+        )
+        for image, (top, left, height, width) in pairs
+    ]
+    return torch.cat(crops).round_().clamp_(0, 255).mul_(1.0 / 255.0)
 
 
 def resample(images: Tensor, boxes: Tensor, mirrored: Tensor, size: int) -> Tensor:
@@ -194,6 +222,7 @@ class SmallMotion(Framing):
     def __call__(self, images: Images, draws: Draws, size: int) -> Tensor:
         """Frame uint8 images into float ones `[N, C, size, size]` in [0, 1]."""
         framed = frame_whole(images, size)
+        draws.follow(framed)
         # parameters `[N]`; the grid maps the view back to the image, so zoom is inverted
         angle = draws.uniform(-self.degrees, self.degrees) * (math.pi / 180)
         shear = draws.uniform(-self.shear, self.shear) * (math.pi / 180)

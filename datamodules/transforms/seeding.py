@@ -37,6 +37,13 @@ def on_cpu(tensor: Tensor) -> bool:
     return tensor.device.type == "cpu"
 
 
+def move(tensor: Tensor, device: torch.device) -> Tensor:
+    """A tensor on a device; to a GPU by pinned memory, so that nothing waits."""
+    if device.type == "cuda" and on_cpu(tensor):
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)
+
+
 def sample_seeds(seed: int, epoch: Tensor | int, index: Tensor) -> Tensor:
     """Seed of each image's views.
 
@@ -79,6 +86,12 @@ class Draws:
     def device(self) -> torch.device:
         """Device of the numbers."""
         return self._state.device
+
+    def follow(self, tensor: Tensor) -> None:
+        """Go to a tensor's device: images of different sizes are framed by numbers on the CPU."""
+        self._state, self._block = (
+            move(part, tensor.device) for part in (self._state, self._block)
+        )
 
     def uniform(self, low: float = 0.0, high: float = 1.0) -> Tensor:
         """One uniform number per image, `[N]` float32 in `[low, high)`."""

@@ -84,7 +84,8 @@ class Views(ABC):
 
         Args:
             images: uint8 images, `[N, C, H, W]` or a list of `[C, H, W]` of any sizes.
-            seeds: Seed of every image `[N]`, int64, on the device of the images.
+            seeds: Seed of every image `[N]`, int64, on the device of the images; on the CPU for a
+                list.
 
         Returns:
             One tensor `[N, C, size, size]` per view.
@@ -150,6 +151,7 @@ class Recipe:
     def __call__(self, images: Images, draws: Draws, size: int) -> Tensor:
         """Make one view `[N, C, size, size]` in [0, 1] of every image."""
         view = self.framing(images, draws, size)
+        draws.follow(view)
         for change in self.changes:
             view = change(view, draws)
         return view
@@ -167,9 +169,9 @@ def check_num_views(num_views: int) -> int:
     return num_views
 
 
-def views_at_once(images: Images, seeds: Tensor, size: int) -> int:
+def views_at_once(images: Images, size: int) -> int:
     """How many views `[C, size, size]` fit a CPU's cache; on a device all that there are."""
-    if len(images) == 0 or not on_cpu(seeds):
+    if len(images) == 0 or not on_cpu(images[0]):
         return sys.maxsize
     return max(1, _CHUNK // (images[0].shape[0] * size * size))
 
@@ -189,12 +191,13 @@ def chunks_of_views(
         Images of a chunk, V times over, and their draws, `[V * n]`.
     """
     count, times = max(1, len(images)), len(streams)
-    step = max(1, min(count, views_at_once(images, seeds, size) // times))
+    step = max(1, min(count, views_at_once(images, size) // times))
     for start in range(0, count, step):
         chunk = images[start : start + step]
-        if times > 1:
-            tensor = isinstance(chunk, Tensor)
-            chunk = chunk.repeat(times, 1, 1, 1) if tensor else list(chunk) * times
+        if not isinstance(chunk, Tensor):
+            chunk = list(chunk) * times
+        elif times > 1:
+            chunk = chunk.repeat(times, 1, 1, 1)
         yield chunk, Draws(seeds[start : start + step], streams)
 
 
@@ -246,7 +249,7 @@ class RecipeViews(Views):
         views, stream = [], 0
         while stream < self.num_views:
             recipe, size = self.recipes[stream], self.view_size(stream)
-            streams = self._alike(stream, views_at_once(images, seeds, size))
+            streams = self._alike(stream, views_at_once(images, size))
             chunks = [
                 self.normalize(recipe(chunk, draws, size))
                 for chunk, draws in chunks_of_views(images, seeds, streams, size)
