@@ -19,6 +19,7 @@ _FREE = {
     _ATEN.lift_fresh.default,
     _ATEN.is_same_size.default,
     _ATEN._has_same_storage_numel.default,
+    torch.ops.prim.device.default,
 }
 _READS = {_ATEN._local_scalar_dense.default, _ATEN.nonzero.default, _ATEN.equal.default}
 _COPIES = {_ATEN._to_copy.default, _ATEN.copy_.default}

@@ -89,9 +89,16 @@ class Checkpoint(ModelCheckpoint):
             self._states_before_validation = deepcopy(states)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Save at least once, but not of a trial run."""
-        if not trainer.fast_dev_run:  # type: ignore[attr-defined]
-            super().on_train_end(trainer, pl_module)
+        """Save the weights that training ends with, but not of a trial run."""
+        if trainer.fast_dev_run or not self.save_last:  # type: ignore[attr-defined]
+            return
+        if self._kept != self._moment(trainer):
+            candidates = self._monitor_candidates(trainer)
+            if self.save_last == "link" and self.monitor is None:
+                self._save_none_monitor_checkpoint(trainer, candidates)
+            elif self.save_last == "link":
+                self._save_checkpoint(trainer, self.format_checkpoint_name(candidates))
+            self._save_last_checkpoint(trainer, candidates)
 
     def on_save_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]

@@ -12,6 +12,7 @@ from .imagenet import (
 from .labelled import LabelledDataModule
 from .loading.batch import (
     ImageBatch,
+    IndexBatch,
     LabelledBatch,
     MultiViewBatch,
 )
@@ -19,6 +20,7 @@ from .loading.dataset import (
     EvaluationDataset,
     MultiViewDataset,
 )
+from .loading.encoded import EncodedBatch
 from .loading.samplers import EvaluationSampler, TrainSampler
 from .sources.dataset_source import DatasetSource
 from .sources.decode import UnreadableImageError, read_image
@@ -61,6 +63,7 @@ __all__ = [
     "DatasetSource",
     "DigitViews",
     "DigitsDataModule",
+    "EncodedBatch",
     "EvaluationDataset",
     "EvaluationSampler",
     "FileSource",
@@ -73,6 +76,7 @@ __all__ = [
     "ImageNetDataModule",
     "ImageSource",
     "InMemorySource",
+    "IndexBatch",
     "LabelledBatch",
     "LabelledDataModule",
     "MultiCropViews",

@@ -9,9 +9,15 @@ from pytorch_lightning.utilities import rank_zero_only
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from .loading.batch import ImageBatch, LabelledBatch, MultiViewBatch
-from .loading.dataset import EvaluationDataset, MultiViewDataset
-from .loading.device import AugmentOn, augments_on_device, check_augment_on, make_views
+from .loading.batch import ImageBatch, IndexBatch, LabelledBatch, MultiViewBatch
+from .loading.dataset import EvaluationDataset
+from .loading.device import (
+    AugmentOn,
+    ViewsOnDevice,
+    check_augment_on,
+    evaluates_on_device,
+)
+from .loading.encoded import EncodedBatch
 from .loading.examples import example_views
 from .loading.process import evaluation_loader, rank_and_world_size, train_loader
 from .loading.resume import EpochPosition
@@ -44,10 +50,11 @@ class MultiViewDataModule(pl.LightningDataModule):
             null for all.
         val_fraction: Part of the labeled training images of every class to validate on; 0
             validates on the data set's own split.
-        augment_on: `workers` augments where the images are read; `device` sends raw images to the
-            model's device and augments there, which needs images in memory. `auto` is `device` for
-            images in memory when the model is on an accelerator, else `workers`. The views are the
-            same either way, to rounding.
+        augment_on: `workers` augments where the images are read; `device` on the model's device.
+            Images of one size in memory are kept on a GPU if they take a quarter of its free memory
+            at most, else sent as they are; of image files the JPEGs are decoded there. `auto` is
+            `device` for images in memory when the model is on an accelerator, else `workers`. The
+            views are the same either way, to rounding.
         predict_split: Whose images `predict` takes: `train`, `val`, `test`, or `all` once each, in
             the order of the data set. Null takes a test split of its own, else a validation split
             of its own, else all.
@@ -123,6 +130,7 @@ class MultiViewDataModule(pl.LightningDataModule):
         self.seed = seed
         self._splits: Splits | None = None
         self._position = EpochPosition()
+        self._on_device = ViewsOnDevice()
 
     def default_views(self, image_size: int) -> Views:
         """The recipe of this data set: SimCLR's, up to 64 pixels that for small images."""
@@ -181,7 +189,8 @@ class MultiViewDataModule(pl.LightningDataModule):
             raise ValueError(f"{type(self).__name__} has no training images.")
 
     def teardown(self, stage: str | None = None) -> None:
-        """Say which images were skipped."""
+        """Let go of images on the device, and say which were skipped."""
+        self._on_device.release()
         if self._splits is None or not (skipped := self.skipped_images):
             return
         listed = "".join(f"\n  {name}" for name in skipped[:20])
@@ -191,13 +200,15 @@ class MultiViewDataModule(pl.LightningDataModule):
     def train_dataloader(self) -> DataLoader:
         """Batches of random views (`MultiViewBatch`), in a new order every epoch.
 
-        When augmentation runs on the device the loader itself gives raw images (`ImageBatch`), and
-        `on_after_batch_transfer` makes the views.
+        When augmentation runs on the device the loader itself gives raw images (`ImageBatch`),
+        their indices where they lie on the device (`IndexBatch`), or files (`EncodedBatch`): in a
+        loop of your own, hand each batch, moved to the device, to `on_after_batch_transfer`.
         """
         source = self.splits.train
-        raw = augments_on_device(self.augment_on, source, self.views, self.trainer)
         return train_loader(
-            MultiViewDataset(source, self.views, seed=self.seed, raw=raw),
+            self._on_device.training_set(
+                self.augment_on, source, self.views, self.trainer, self.seed
+            ),
             batch_size=self.train_batch_size,
             num_workers=self.num_workers,
             trainer=self.trainer,
@@ -241,8 +252,10 @@ class MultiViewDataModule(pl.LightningDataModule):
             source: The images.
             index: Index to report for every image `[N]`; default: its index in the source.
         """
+        size, views = self.image_size, self.views
+        raw = evaluates_on_device(self.augment_on, source, views, size, self.trainer)
         return evaluation_loader(
-            EvaluationDataset(source, self.views, self.image_size, index=index),
+            EvaluationDataset(source, views, size, index=index, raw=raw),
             batch_size=self.eval_batch_size,
             num_workers=self.num_workers,
             trainer=self.trainer,
@@ -266,10 +279,12 @@ class MultiViewDataModule(pl.LightningDataModule):
         return self.evaluation_loader(source) if source else []
 
     def on_after_batch_transfer(
-        self, batch: ImageBatch | MultiViewBatch | LabelledBatch, dataloader_idx: int
+        self,
+        batch: ImageBatch | IndexBatch | EncodedBatch | MultiViewBatch | LabelledBatch,
+        dataloader_idx: int,
     ) -> MultiViewBatch | LabelledBatch:
         """Make the views of raw images (`augment_on: device`); other batches stay as they are."""
-        return make_views(batch, self.views) if isinstance(batch, ImageBatch) else batch
+        return self._on_device.make(batch, self.views)
 
     def state_dict(self) -> dict[str, int]:
         """What the order of images depends on, for the checkpoint."""

@@ -16,6 +16,7 @@ from kornia.augmentation import (
 )
 from lightly.transforms import SimCLRTransform
 from metaug.datamodules import DatasetDataModule, SimCLRViews, TransformViews, read_image
+from metaug.datamodules.sources.jpeg import decode_jpegs
 from metaug.datamodules.transforms.seeding import sample_seeds
 from PIL import Image
 from torch.utils.data import TensorDataset
@@ -100,7 +101,21 @@ def view_pipelines(size: int, device: torch.device) -> list[Pipeline]:
         pipelines.append(
             Pipeline("ours, on the device", lambda: ours(there, their_seeds), count, device)
         )
+        pipelines.append(jpeg_pipeline(files, ours, seeds, device))
     return pipelines
+
+
+def jpeg_pipeline(
+    files: list[io.BytesIO], views: SimCLRViews, seeds: torch.Tensor, device: torch.device
+) -> Pipeline:
+    """JPEG files that are decoded on the device, as by `augment_on: device`."""
+    data = [torch.frombuffer(bytearray(file.getvalue()), dtype=torch.uint8) for file in files]
+
+    def step() -> None:
+        images = [image for image in decode_jpegs(data, 3, device) if image is not None]
+        views(images, seeds)
+
+    return Pipeline("ours, JPEGs decoded on the device", step, len(files), device)
 
 
 def loader_pipeline(images: torch.Tensor, arguments: dict[str, Any], workers: int) -> Pipeline:

@@ -59,6 +59,7 @@ class EvaluationCallback(Callback, ABC):
         self.queries = queries
         self.every_n_epochs = check_every_n_epochs(every_n_epochs)
         self._warned: set[str] = set()
+        self._validation_interval: int | None = None
 
     @abstractmethod
     def evaluate(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -147,9 +148,18 @@ class EvaluationCallback(Callback, ABC):
     on_test_end = on_validation_end
 
     def on_train_batch_end(self, trainer: pl.Trainer, *args: Any) -> None:
-        """Let Lightning validate the weights of `max_steps` too, in the middle of an epoch."""
+        """Let Lightning validate the last weights too, whatever epoch or batch they come in."""
         if trainer.global_step == trainer.max_steps:
             trainer.should_stop = True
+        ends = trainer.should_stop or trainer.current_epoch + 1 == trainer.max_epochs
+        every = trainer.check_val_every_n_epoch or 1
+        if trainer.is_last_batch and ends and every > 1:
+            self._validation_interval, trainer.check_val_every_n_epoch = every, 1
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Leave the trainer as it was."""
+        if self._validation_interval is not None:
+            trainer.check_val_every_n_epoch = self._validation_interval
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Free the features: the encoder is about to change."""

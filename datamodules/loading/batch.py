@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 from torch import Tensor
 
+from ..transforms.geometry import Images
+
 
 class MultiViewBatch(NamedTuple):
     """A training batch: several random views of the same instances.
@@ -52,10 +54,10 @@ class ImageBatch(NamedTuple):
     """A training batch before augmentation, for views that are made on the device.
 
     Attributes:
-        image: Raw images `[N, C, H, W]`, uint8.
+        image: Raw images, uint8: `[N, C, H, W]`, or a list of `[C, H, W]` of any sizes.
         target: Class of every image `[N]`, int64; -1 where there is no label.
         index: Position of every image in the training set `[N]`, int64.
-        seed: Seed of every image's random views `[N]`, int64.
+        seed: Seed of every image's random views `[N]`, int64; on the CPU for a list.
 
     Examples:
         >>> import torch
@@ -69,7 +71,28 @@ class ImageBatch(NamedTuple):
         2
     """
 
-    image: Tensor
+    image: Images
+    target: Tensor
+    index: Tensor  # type: ignore[assignment]
+    seed: Tensor
+
+
+class IndexBatch(NamedTuple):
+    """A training batch whose images lie on the model's device already.
+
+    Attributes:
+        target: Class of every image `[N]`, int64; -1 where there is no label.
+        index: Position of every image in the training set `[N]`, int64.
+        seed: Seed of every image's random views `[N]`, int64.
+
+    Examples:
+        >>> import torch
+        >>> from metaug.datamodules import IndexBatch
+        >>> batch = IndexBatch(torch.tensor([1, 0]), torch.arange(2), torch.arange(2))
+        >>> batch.index.tolist()
+        [0, 1]
+    """
+
     target: Tensor
     index: Tensor  # type: ignore[assignment]
     seed: Tensor

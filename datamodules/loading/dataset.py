@@ -5,12 +5,14 @@ in the process that makes it, not one Python call chain per image.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from ..sources.files import read_encoded
 from ..sources.image_source import UNLABELED, ImageSource
 from ..transforms.geometry import Images
 from ..transforms.ranges import check_seed, check_size
@@ -27,17 +29,28 @@ def identity_collate(batch: Any) -> Any:
     return batch
 
 
-def read_or_replace(source: ImageSource, index: Tensor) -> tuple[Images, Tensor]:
+def split_keys(keys: Sequence[Key]) -> tuple[Tensor, Tensor]:
+    """Epochs and indices `[n]` of pairs (epoch, index); a bare index means epoch 0."""
+    pairs = [(0, key) if isinstance(key, int) else key for key in keys]
+    epoch, index = torch.tensor(pairs, dtype=torch.int64).unbind(1)
+    return epoch, index
+
+
+def read_or_replace(
+    source: ImageSource, index: Tensor, *, encoded: bool = False
+) -> tuple[Images, Tensor]:
     """Read images; in place of an unreadable one, the next that can be read.
 
     Args:
         source: Raw images.
         index: Which ones `[n]`.
+        encoded: Leave JPEGs as they are in their files, see `FileSource.read_encoded`.
 
     Returns:
         The images, and the indices of those that were read `[n]`.
     """
-    images = source.read(index.tolist())
+    read = partial(read_encoded, source) if encoded else source.read
+    images = read(index.tolist())
     unreadable = source.unreadable
     if unreadable is None or not unreadable[index].any():
         return images, index
@@ -47,7 +60,7 @@ def read_or_replace(source: ImageSource, index: Tensor) -> tuple[Images, Tensor]
             if unreadable.all():
                 raise ValueError(f"None of the {len(source)} images can be read.")
             index[row] = (index[row] + 1) % len(source)
-            images[row] = source.read([int(index[row])])[0]
+            images[row] = read([int(index[row])])[0]
             unreadable = source.unreadable
             assert unreadable is not None
     return images, index
@@ -98,8 +111,7 @@ class MultiViewDataset(Dataset):
         Args:
             keys: Pairs (epoch, index); a bare index means epoch 0.
         """
-        pairs = [(0, key) if isinstance(key, int) else key for key in keys]
-        epoch, index = torch.tensor(pairs, dtype=torch.int64).unbind(1)
+        epoch, index = split_keys(keys)
         images, index = read_or_replace(self.source, index)
         seeds = sample_seeds(self.seed, epoch, index)
         target = self.source.targets[index]
@@ -124,6 +136,8 @@ class EvaluationDataset(Dataset):
         views: Whose evaluation transform to use.
         size: Edge of the images in pixels.
         index: Index to report for every image `[N]`; default: its index in the source.
+        raw: Give the images untouched, for a transform that is made on the device; they must be of
+            one size.
 
     Examples:
         >>> import torch
@@ -136,13 +150,20 @@ class EvaluationDataset(Dataset):
     """
 
     def __init__(
-        self, source: ImageSource, views: Views, size: int, *, index: Tensor | None = None
+        self,
+        source: ImageSource,
+        views: Views,
+        size: int,
+        *,
+        index: Tensor | None = None,
+        raw: bool = False,
     ) -> None:
         check_size(size, "size")
         self.source = source
         self.views = views
         self.size = size
         self.index = torch.arange(len(source)) if index is None else index
+        self.raw = raw
 
     def __len__(self) -> int:
         return len(self.source)
@@ -152,7 +173,10 @@ class EvaluationDataset(Dataset):
         keys = torch.tensor(indices, dtype=torch.int64)
         padding = keys == PADDING_INDEX
         index = keys.masked_fill(padding, 0)
-        images = self.views.evaluate(self.source.read(index.tolist()), self.size)
+        images = self.source.read(index.tolist())
+        if not self.raw:
+            images = self.views.evaluate(images, self.size)
+        assert isinstance(images, Tensor)
         target = self.source.targets[index].masked_fill(padding, UNLABELED)
         unreadable = self.source.unreadable
         if unreadable is not None and unreadable[index].any():

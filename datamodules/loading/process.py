@@ -7,10 +7,12 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 import torch.distributed as dist
-from torch.utils.data import DataLoader
 
 from ..sources.image_source import ImageSource
-from .dataset import EvaluationDataset, MultiViewDataset, identity_collate
+from .dataset import EvaluationDataset, identity_collate
+from .device import TrainingSet, device_of
+from .evaluation_loader import EvaluationLoader
+from .held import IndexDataset
 from .samplers import EvaluationSampler, TrainSampler
 from .train_loader import TrainLoader
 
@@ -25,7 +27,7 @@ def rank_and_world_size(trainer: pl.Trainer | None) -> tuple[int, int]:
 
 
 def train_loader(
-    dataset: MultiViewDataset,
+    dataset: TrainingSet,
     *,
     batch_size: int,
     num_workers: int | None,
@@ -37,7 +39,8 @@ def train_loader(
     Args:
         dataset: The training set.
         batch_size: Images per batch and process.
-        num_workers: Processes that read; None lets `count_workers` decide.
+        num_workers: Processes that read; None lets `count_workers` decide. Images that are held on
+            the device take none.
         trainer: Knows the processes of the run.
         position: Number of batches of the epoch to skip, asked when the first batch is read.
     """
@@ -45,6 +48,7 @@ def train_loader(
     sampler = TrainSampler(
         dataset, batch_size=batch_size, seed=dataset.seed, rank=rank, world_size=world_size
     )
+    num_workers = 0 if isinstance(dataset, IndexDataset) else num_workers
     arguments = _loader_arguments(dataset.source, num_workers, trainer, dataset.seed)
     return TrainLoader(
         dataset,
@@ -64,19 +68,20 @@ def evaluation_loader(
     num_workers: int | None,
     trainer: pl.Trainer | None,
     seed: int,
-) -> DataLoader:
+) -> EvaluationLoader:
     """This process's share of clean images, each exactly once over all processes.
 
     Args:
         dataset: The images.
         batch_size: Images per batch and process.
         num_workers: Processes that read; None lets `count_workers` decide.
-        trainer: Knows the processes of the run.
+        trainer: Knows the processes of the run, and the device.
         seed: Seed of the loader's generator.
     """
     rank, world_size = rank_and_world_size(trainer)
-    return DataLoader(
+    return EvaluationLoader(
         dataset,
+        device=device_of(trainer),
         batch_size=batch_size,
         sampler=EvaluationSampler(dataset, rank=rank, world_size=world_size),
         **_loader_arguments(dataset.source, num_workers, trainer, seed),

@@ -16,7 +16,7 @@ from .eight_bits import pixels_of, stretch
 # what Pillow knows by name but cannot decode alone, and what holds films or tables
 _NO_IMAGES = {"BUFR", "EPS", "GRIB", "HDF5", "IPTC", "MPEG", "WMF"}
 _OTHER_ORDER = {"RGB;16B": "RGB;16L", "RGB;16L": "RGB;16B"}
-_ORIENTATION = 0x0112  # EXIF: how the camera was held
+ORIENTATION = 0x0112  # EXIF: how the camera was held
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -136,7 +136,7 @@ def _upright(image: Image.Image, file: Image.Image) -> Image.Image:
     odd values in it.
     """
     try:
-        turn = _UPRIGHT.get(file.getexif().get(_ORIENTATION, 1))
+        turn = _UPRIGHT.get(file.getexif().get(ORIENTATION, 1))
     except Exception:  # parsers raise nearly anything
         turn = None
     return image if turn is None else image.transpose(turn)

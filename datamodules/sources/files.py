@@ -10,7 +10,8 @@ from torch import Tensor
 
 from ..transforms.ranges import check_choice
 from .decode import UnreadableImageError, printable, read_image
-from .image_source import as_targets
+from .image_source import ImageSource, SubsetSource, as_targets
+from .jpeg import is_plain_jpeg
 
 OnError = Literal["raise", "skip"]
 
@@ -67,8 +68,16 @@ class FileSource:
         """Images, a list of `[C, H, W]`, uint8."""
         return [self._read_one(index) for index in indices]
 
-    def _read_one(self, index: int) -> Tensor:
+    def read_encoded(self, indices: Sequence[int]) -> list[Tensor]:
+        """The bytes `[B]` of plain JPEGs, the images `[C, H, W]` of other files, uint8."""
+        return [self._read_one(index, encoded=True) for index in indices]
+
+    def _read_one(self, index: int, *, encoded: bool = False) -> Tensor:
         try:
+            if encoded:
+                data = bytearray(Path(self.paths[index]).read_bytes())
+                if is_plain_jpeg(data):
+                    return torch.frombuffer(data, dtype=torch.uint8)
             return read_image(self.paths[index], self.channels)
         except (UnreadableImageError, FileNotFoundError):
             if self.unreadable is None:
@@ -91,3 +100,19 @@ class FileSource:
             except Exception:  # whatever is wrong shows when the file is decoded
                 continue
         return sizes.pop() if len(sizes) == 1 else None
+
+
+def root_files(source: ImageSource) -> FileSource | None:
+    """The files that a source is a part of; None if it is something else."""
+    while isinstance(source, SubsetSource):
+        source = source.source
+    return source if isinstance(source, FileSource) else None
+
+
+def read_encoded(source: ImageSource, indices: Sequence[int]) -> list[Tensor]:
+    """As `FileSource.read_encoded`, of a source of files or a part of one."""
+    while isinstance(source, SubsetSource):
+        indices = source.indices[torch.as_tensor(indices)].tolist()
+        source = source.source
+    assert isinstance(source, FileSource)
+    return source.read_encoded(indices)

@@ -124,15 +124,11 @@ def hue(images: Tensor, shift: Tensor) -> Tensor:
     sixth.add_(shift[:, None, None] * 6.0)
     # back to RGB: a channel falls short of V by C * clamp(2 - d, 0, 1), where d is the distance on
     # the circle of 6 from the hue to the channel's complement (cyan 3, magenta 5, yellow 1)
-    turned = torch.empty_like(images)
-    shortfall, turns = if_green, if_blue  # reused: new memory costs more than the arithmetic
-    for channel, offset in enumerate((3.0, 1.0, -1.0)):
-        torch.add(sixth, offset, out=shortfall)
-        torch.mul(shortfall, 1 / 6, out=turns).round_()
-        shortfall.sub_(turns, alpha=6.0).abs_()
-        shortfall.neg_().add_(2.0).clamp_(0, 1).mul_(chroma)
-        torch.sub(top, shortfall, out=turned[:, channel])
-    return turned
+    offsets = torch.arange(3, -2, -2, device=images.device)[:, None, None]
+    turned = sixth[:, None] + offsets  # [N, 3, H, W]
+    turned.sub_((turned * (1 / 6)).round_(), alpha=6.0).abs_()
+    turned.neg_().add_(2.0).clamp_(0, 1).mul_(chroma[:, None])
+    return torch.sub(top[:, None], turned, out=turned)
 
 
 class ColorJitter(Change):

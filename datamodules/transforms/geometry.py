@@ -34,7 +34,10 @@ class Framing(ABC):
 
     @abstractmethod
     def __call__(self, images: Images, draws: Draws, size: int) -> Tensor:
-        """Frame uint8 images into float ones `[N, C, size, size]` in [0, 1]."""
+        """Frame uint8 images into float ones `[N, C, size, size]` in [0, 1].
+
+        The numbers for a list of images on a device are on the CPU, until `draws.follow`.
+        """
 
 
 def to_unit(images: Tensor) -> Tensor:
@@ -75,28 +78,26 @@ class RandomCrop(Framing):
 
     def boxes(self, height: Tensor, width: Tensor, draws: Draws) -> Tensor:
         """Boxes (top, left, height, width) `[N, 4]`, whole pixels, of images of these sizes."""
+        edges = torch.stack([height, width], dim=1)  # [N, 2]
+        u = draws.uniforms(2 * _ATTEMPTS + 2)
         # ten attempts at an area and a ratio (width / height) each: `[N, 10]`
         low, high = self.scale
-        u = draws.uniforms(2 * _ATTEMPTS)
         area = (u[:, :_ATTEMPTS] * (high - low) + low) * (height * width)[:, None]
         log_low, log_high = math.log(self.ratio[0]), math.log(self.ratio[1])
-        ratio = torch.exp(u[:, _ATTEMPTS:] * (log_high - log_low) + log_low)
-        w = torch.sqrt(area * ratio).round()
-        h = torch.sqrt(area / ratio).round()
-        # the first box that fits into its image: `[N]`
-        fits = (w >= 1) & (h >= 1) & (w <= width[:, None]) & (h <= height[:, None])
-        first = fits.to(torch.uint8).argmax(dim=1, keepdim=True)
-        w, h = w.gather(1, first)[:, 0], h.gather(1, first)[:, 0]
-        any_fits = fits.any(dim=1)
+        ratio = torch.exp(u[:, _ATTEMPTS:-2] * (log_high - log_low) + log_low)
+        extents = torch.stack([area / ratio, area * ratio], dim=1).sqrt_().round_()  # [N, 2, 10]
+        # the first box that fits into its image: `[N, 2]`
+        fits = ((extents >= 1) & (extents <= edges[:, :, None])).all(dim=1)
+        first = fits.to(torch.uint8).argmax(dim=1)
+        extent = extents.gather(2, first[:, None, None].expand(-1, 2, 1))[:, :, 0]
+        any_fits = fits.any(dim=1, keepdim=True)
         # where none fits, the largest box of the nearest allowed ratio
-        widest = torch.minimum(width, (height * self.ratio[1]).round().clamp(min=1))
-        tallest = torch.minimum(height, (width / self.ratio[0]).round().clamp(min=1))
-        w, h = torch.where(any_fits, w, widest), torch.where(any_fits, h, tallest)
+        limits = torch.stack([width / self.ratio[0], height * self.ratio[1]], dim=1)
+        extent = torch.where(any_fits, extent, edges.minimum(limits.round_().clamp_(min=1)))
         # a fitting box lies anywhere in the image, the other one in its middle
-        down, right = draws.uniforms(2).unbind(1)
-        top = torch.where(any_fits, (down * (height - h + 1)).floor(), (height - h) // 2)
-        left = torch.where(any_fits, (right * (width - w + 1)).floor(), (width - w) // 2)
-        return torch.stack([top, left, h, w], dim=1)
+        room = edges - extent
+        start = torch.where(any_fits, (u[:, -2:] * (room + 1)).floor_(), room // 2)
+        return torch.cat([start, extent], dim=1)
 
     def __call__(self, images: Images, draws: Draws, size: int) -> Tensor:
         """Frame uint8 images into float ones `[N, C, size, size]` in [0, 1]."""
@@ -109,7 +110,6 @@ class RandomCrop(Framing):
             sizes = torch.tensor([image.shape[1:] for image in images], dtype=torch.float32)
             height, width = sizes.unbind(1)
         boxes = self.boxes(height, width, draws)
-        mirrored = draws.chance(self.flip)
         if isinstance(images, Tensor) and (
             not on_cpu(images) or images.shape[2] <= LARGEST_IN_BATCHES
         ):
@@ -120,14 +120,40 @@ class RandomCrop(Framing):
             if max(tall, wide) > THIN * min(tall, wide):
                 largest = min(largest, min(tall, wide) * longest)
             finer = max(1, round(largest / size))
+            mirrored = draws.chance(self.flip)
             view = resample(to_unit(images), boxes, mirrored, size * finer)
             return view if finer == 1 else F.avg_pool2d(view, finer)
-        crops = [
-            TF.resized_crop(image, *box, size=[size, size], antialias=True)
-            for image, box in zip(images, boxes.to(torch.int64).tolist(), strict=True)
-        ]
-        framed = to_unit(torch.stack(crops))
+        framed = crop_each(images, boxes.to(torch.int64).tolist(), size)
+        draws.follow(framed)
+        mirrored = draws.chance(self.flip)
         return torch.where(mirrored[:, None, None, None], framed.flip(3), framed)
+
+
+def crop_each(images: Images, boxes: Sequence[Sequence[int]], size: int) -> Tensor:
+    """Cut one box out of every image and resize it, smoothed; two operations each on a device.
+
+    Args:
+        images: uint8 images `[C, H, W]` of any sizes, at least one.
+        boxes: (top, left, height, width) of each, in pixels.
+        size: Edge of the result.
+
+    Returns:
+        Crops `[N, C, size, size]` in [0, 1].
+    """
+    pairs = list(zip(images, boxes, strict=True))
+    if on_cpu(images[0]):  # 8-bit pixels are resized without floats
+        resized = [TF.resized_crop(i, *box, size=[size, size], antialias=True) for i, box in pairs]
+        return to_unit(torch.stack(resized))
+    crops = [
+        F.interpolate(
+            image[None, :, top : top + height, left : left + width].to(torch.float32),
+            (size, size),
+            mode="bilinear",
+            antialias=True,
+        )
+        for image, (top, left, height, width) in pairs
+    ]
+    return torch.cat(crops).round_().clamp_(0, 255).mul_(1.0 / 255.0)
 
 
 def resample(images: Tensor, boxes: Tensor, mirrored: Tensor, size: int) -> Tensor:
@@ -142,16 +168,14 @@ def resample(images: Tensor, boxes: Tensor, mirrored: Tensor, size: int) -> Tens
     Returns:
         Crops `[N, C, size, size]`.
     """
-    height, width = images.shape[2:]
-    top, left, h, w = (value[:, None] for value in boxes.unbind(1))
-    # where the middles of the result's pixels lie in the image, in pixels: `[N, size]`
+    # where the middles of the result's pixels lie in the image, in pixels: `[N, 2, size]`
+    start, extent = boxes[:, :2, None], boxes[:, 2:, None]
     steps = (torch.arange(size, device=images.device, dtype=torch.float32) + 0.5) / size
-    y = torch.minimum((steps * h - 0.5).clamp_(min=0), h - 1) + top
-    x = torch.minimum((steps * w - 0.5).clamp_(min=0), w - 1) + left
-    x = torch.where(mirrored[:, None], x.flip(1), x)
+    places = torch.minimum((steps * extent - 0.5).clamp_(min=0), extent - 1) + start
     # in `grid_sample`'s units, where the image's edges are -1 and 1: `[N, size, size, 2]`
-    y = (2 * y + 1) / height - 1
-    x = (2 * x + 1) / width - 1
+    places = places.mul_(2).add_(1)
+    y, x = (places[:, axis] / edge - 1 for axis, edge in enumerate(images.shape[2:]))
+    x = torch.where(mirrored[:, None], x.flip(1), x)
     grid = torch.stack(
         [x[:, None, :].expand(-1, size, -1), y[:, :, None].expand(-1, -1, size)], dim=3
     )
@@ -198,6 +222,7 @@ class SmallMotion(Framing):
     def __call__(self, images: Images, draws: Draws, size: int) -> Tensor:
         """Frame uint8 images into float ones `[N, C, size, size]` in [0, 1]."""
         framed = frame_whole(images, size)
+        draws.follow(framed)
         # parameters `[N]`; the grid maps the view back to the image, so zoom is inverted
         angle = draws.uniform(-self.degrees, self.degrees) * (math.pi / 180)
         shear = draws.uniform(-self.shear, self.shear) * (math.pi / 180)

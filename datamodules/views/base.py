@@ -1,5 +1,6 @@
 """Views: what turns one image into several random ones."""
 
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from copy import copy
@@ -83,7 +84,8 @@ class Views(ABC):
 
         Args:
             images: uint8 images, `[N, C, H, W]` or a list of `[C, H, W]` of any sizes.
-            seeds: Seed of every image `[N]`, int64, on the device of the images.
+            seeds: Seed of every image `[N]`, int64, on the device of the images; on the CPU for a
+                list.
 
         Returns:
             One tensor `[N, C, size, size]` per view.
@@ -149,6 +151,7 @@ class Recipe:
     def __call__(self, images: Images, draws: Draws, size: int) -> Tensor:
         """Make one view `[N, C, size, size]` in [0, 1] of every image."""
         view = self.framing(images, draws, size)
+        draws.follow(view)
         for change in self.changes:
             view = change(view, draws)
         return view
@@ -166,14 +169,42 @@ def check_num_views(num_views: int) -> int:
     return num_views
 
 
-def cache_chunks(images: Images, seeds: Tensor, size: int) -> Iterator[tuple[Images, Tensor]]:
-    """Cut a batch into chunks whose views fit a CPU's cache; on a device it stays whole."""
-    if len(images) == 0 or not on_cpu(seeds):
-        yield images, seeds
-        return
-    step = max(1, _CHUNK // (images[0].shape[0] * size * size))
-    for start in range(0, len(images), step):
-        yield images[start : start + step], seeds[start : start + step]
+def views_at_once(images: Images, size: int) -> int:
+    """How many views `[C, size, size]` fit a CPU's cache; on a device all that there are."""
+    if len(images) == 0 or not on_cpu(images[0]):
+        return sys.maxsize
+    return max(1, _CHUNK // (images[0].shape[0] * size * size))
+
+
+def chunks_of_views(
+    images: Images, seeds: Tensor, streams: range, size: int
+) -> Iterator[tuple[Images, Draws]]:
+    """Cut V views of N images into chunks that are made at once.
+
+    Args:
+        images: uint8 images, `[N, C, H, W]` or a list of `[C, H, W]`.
+        seeds: Seed of every image `[N]`.
+        streams: Streams of the V views.
+        size: Edge of a view.
+
+    Yields:
+        Images of a chunk, V times over, and their draws, `[V * n]`.
+    """
+    count, times = max(1, len(images)), len(streams)
+    step = max(1, min(count, views_at_once(images, size) // times))
+    for start in range(0, count, step):
+        chunk = images[start : start + step]
+        if not isinstance(chunk, Tensor):
+            chunk = list(chunk) * times
+        elif times > 1:
+            chunk = chunk.repeat(times, 1, 1, 1)
+        yield chunk, Draws(seeds[start : start + step], streams)
+
+
+def join_chunks(chunks: Sequence[Tensor], views: int) -> list[Tensor]:
+    """One tensor `[N, C, size, size]` per view of chunks `[views * n, C, size, size]`."""
+    parts = [chunk.unflatten(0, (views, -1)) for chunk in chunks]
+    return list(parts[0] if len(parts) == 1 else torch.cat(parts, dim=1))
 
 
 class RecipeViews(Views):
@@ -214,13 +245,26 @@ class RecipeViews(Views):
         return len(self.recipes)
 
     def __call__(self, images: Images, seeds: Tensor) -> list[Tensor]:
-        """Make the views."""
-        views = []
-        for stream, recipe in enumerate(self.recipes):
-            size = self.view_size(stream)
+        """Make the views; neighbors of one recipe and size side by side, as one batch."""
+        views, stream = [], 0
+        while stream < self.num_views:
+            recipe, size = self.recipes[stream], self.view_size(stream)
+            streams = self._alike(stream, views_at_once(images, size))
             chunks = [
-                self.normalize(recipe(chunk, Draws(chunk_seeds, stream), size))
-                for chunk, chunk_seeds in cache_chunks(images, seeds, size)
+                self.normalize(recipe(chunk, draws, size))
+                for chunk, draws in chunks_of_views(images, seeds, streams, size)
             ]
-            views.append(torch.cat(chunks))
+            views += join_chunks(chunks, len(streams))
+            stream = streams.stop
         return views
+
+    def _alike(self, first: int, most: int) -> range:
+        """The views from the first on that differ in their stream alone, at most so many."""
+        stop = first + 1
+        while (
+            stop < min(self.num_views, first + most)
+            and self.recipes[stop] is self.recipes[first]
+            and self.view_size(stop) == self.view_size(first)
+        ):
+            stop += 1
+        return range(first, stop)

@@ -9,9 +9,8 @@ from torch import Tensor
 from ..transforms.color_space import CENTER, HALF_RANGE, ColorSpace, from_rgb, to_rgb
 from ..transforms.geometry import Images, RandomCrop, frame_whole
 from ..transforms.ranges import check_choice
-from ..transforms.seeding import Draws
 from ..transforms.simclr import SimCLRChanges
-from .base import Recipe, Views, cache_chunks, check_num_views
+from .base import Recipe, Views, check_num_views, chunks_of_views, join_chunks
 
 
 class ColorSpaceViews(Views):
@@ -72,14 +71,19 @@ class ColorSpaceViews(Views):
     def __call__(self, images: Images, seeds: Tensor) -> list[Tensor]:
         """Make the views, `[N, C, size, size]` each, with C channels of its own."""
         size = self.view_size(0)
-        parts: list[list[Tensor]] = [[] for _ in self.channels]
-        for chunk, chunk_seeds in cache_chunks(images, seeds, size):
-            for stream, channels in enumerate(self.channels):
-                if stream == 0 or self.crop == "own":
-                    crop = self.recipe(chunk, Draws(chunk_seeds, stream), size)
-                    converted = self.normalize(from_rgb(crop, self.space))
-                parts[stream].append(converted[:, channels])
-        return [torch.cat(part) for part in parts]
+        crops: list[Tensor] = []
+        for stream in range(self.num_views if self.crop == "own" else 1):
+            chunks = [
+                self.normalize(from_rgb(self.recipe(chunk, draws, size), self.space))
+                for chunk, draws in chunks_of_views(images, seeds, range(stream, stream + 1), size)
+            ]
+            crops += join_chunks(chunks, 1)
+        crops = crops if self.crop == "own" else crops * self.num_views
+        # a list of channels as an index would wait for the device
+        return [
+            torch.stack([crop[:, channel] for channel in channels], dim=1)
+            for crop, channels in zip(crops, self.channels, strict=True)
+        ]
 
     def evaluate(self, images: Images, size: int) -> Tensor:
         """The whole image in the color space, without randomness, scaled as the views are."""

@@ -13,7 +13,7 @@ from metaug.callbacks import Checkpoint, KNNProbe
 from pytorch_lightning.callbacks import ModelCheckpoint
 from torch.utils.data import DataLoader
 
-from tests.lightning_modules.tiny import examples, fit, tiny_metaug
+from tests.lightning_modules.tiny import examples, fit, loader, tiny_metaug
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:Checkpoint directory .* exists and is not empty"),
@@ -250,3 +250,20 @@ def test_the_last_weights_are_scored(limit, tmp_path):
     trainer = pl.Trainer(callbacks=[probe], num_sanity_val_steps=0, **settings, **limit)
     trainer.fit(Validated(), data, data)
     assert probe.step == trainer.global_step < 4
+
+
+@pytest.mark.parametrize("save_last", [True, "link"])
+@pytest.mark.parametrize("monitor", [None, "train/loss"])
+def test_the_last_weights_are_kept_whatever_the_interval(save_last, monitor, tmp_path):
+    def save(name):
+        return Checkpoint(tmp_path / name, save_last=save_last, every_n_epochs=2, monitor=monitor)
+
+    straight, stopped, resumed = (tiny_metaug() for _ in range(3))
+    settings = {"enable_checkpointing": True}
+    fit(straight, loader(24), callbacks=[save("straight")], max_epochs=5, **settings)
+    fit(stopped, loader(24), callbacks=[save("stopped")], max_epochs=3, **settings)
+    last = tmp_path / "stopped" / "last.ckpt"
+    kept = torch.load(last, weights_only=True)["state_dict"]
+    assert all(torch.equal(kept[name], value) for name, value in stopped.state_dict().items())
+    fit(resumed, loader(24), callbacks=[save("stopped")], max_epochs=5, ckpt_path=last, **settings)
+    assert all(map(torch.equal, weights(resumed), weights(straight)))

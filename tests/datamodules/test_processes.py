@@ -40,6 +40,7 @@ def test_two_processes_see_what_one_sees_also_when_resumed(tmp_path):
     assert together([run["whole"] for run in two]) == one["train"]
     assert sorted(two[0]["whole"]["val"] + two[1]["whole"]["val"]) == sorted(one["val"])
     assert sorted(one["val"]) == sorted(list(range(21)) * 3)
+    assert together([run["held"] for run in two]) == one["train"]
     assert together([run["stop"] for run in two]) == one["train"][:7]
     assert together([run["resume"] for run in two]) == one["train"][7:]
     for images in (5, 1):

@@ -78,6 +78,13 @@ def test_every_n_epochs_and_the_last(tmp_path, capsys):
     assert epochs == ["epoch 1", "epoch 3", "epoch 4"]
 
 
+def test_the_last_epoch_is_validated_whatever_the_interval(tmp_path, capsys):
+    trainer, _ = fit(tmp_path, probes()[:1], max_epochs=5, check_val_every_n_epoch=3)
+    scored = [line.split(":")[0] for line in capsys.readouterr().out.splitlines() if "top1" in line]
+    assert scored == ["epoch 2", "epoch 4"]
+    assert trainer.check_val_every_n_epoch == 3
+
+
 def test_a_module_without_validation_is_scored_on_given_queries(tmp_path):
     callbacks = probes(queries=loader(VALIDATION))
     trainer, module = fit(tmp_path, callbacks, kind=TinyModule)

@@ -2,7 +2,12 @@
 
 import pytest
 import torch
-from metaug.datamodules import ImageFolderDataModule, MultiViewBatch, TransformViews
+from metaug.datamodules import (
+    DatasetDataModule,
+    ImageFolderDataModule,
+    MultiViewBatch,
+    TransformViews,
+)
 from metaug.datamodules.loading.device import augments_on_device
 
 
@@ -21,8 +26,9 @@ def test_device_path_needs_images_of_one_size(tmp_path, write_images):
     write_images(tmp_path / "a", 2, (10, 12))
     write_images(tmp_path / "b", 2, (20, 12))
     arguments = {"image_size": 8, "batch_size": 4, "augment_on": "device", "num_workers": 0}
+    items = [torch.zeros(3, edge, 8, dtype=torch.uint8) for edge in (8, 9, 10, 11)]
     with pytest.raises(ValueError, match="set in_memory to true"):
-        ImageFolderDataModule(str(tmp_path), val_fraction=0.0, **arguments).train_dataloader()
+        DatasetDataModule(items, **arguments).train_dataloader()
     held = ImageFolderDataModule(str(tmp_path), in_memory=True, val_fraction=0.0, **arguments)
     (batch,) = held.train_dataloader()
     assert batch.image.shape == (4, 3, 8, 8)

@@ -99,6 +99,16 @@ def test_resumed_run_sees_exactly_the_rest(toy, tmp_path, where, workers):
     assert rest == whole[done:]
 
 
+def test_resumed_run_of_held_images_sees_exactly_the_rest(toy, tmp_path, monkeypatch):
+    whole = run(toy(instances=22, batch_size=4, num_workers=0), tmp_path)
+    monkeypatch.setattr("metaug.datamodules.loading.held.free_memory", lambda device: 1 << 40)
+    path = tmp_path / "stopped.ckpt"
+    arguments = {"instances": 22, "batch_size": 4, "augment_on": "device"}
+    start = run(toy(**arguments), tmp_path, stop=Stop(path, "batch_end", 1, 1))
+    rest = run(toy(**arguments), tmp_path, checkpoint=path)
+    assert start + rest == whole
+
+
 def test_order_differs_between_epochs_and_seeds(toy, tmp_path):
     seen = run(toy(instances=20, batch_size=4, num_workers=0), tmp_path)
     epochs = [[row[2] for row in seen if row[0] == epoch] for epoch in range(3)]

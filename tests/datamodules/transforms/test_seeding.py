@@ -70,3 +70,24 @@ def test_normals_are_finite_for_the_largest_uniform(monkeypatch):
     assert normals.isfinite().all()
     assert (normals.diff() >= 0).all()
     assert normals[0, 3] == pytest.approx(5.29, abs=0.01)
+
+
+def test_a_number_depends_on_its_place_in_the_stream_alone():
+    """Whatever is drawn at once: number j is a hash of the image's state and j."""
+    mask, golden = (1 << 64) - 1, 0x9E3779B97F4A7C15
+    state = splitmix64(5 + 4 * golden)  # seed 5, stream 3
+    expected = [splitmix64(state + j * golden & mask) >> 40 for j in range(1, 161)]
+    draws = Draws(torch.tensor([5]), 3)
+    drawn = [draws.uniforms(count) for count in (20, 1, 2, 30, 100, 6)]
+    drawn.append(draws.uniform()[:, None])
+    assert [int(number * (1 << 24)) for number in torch.cat(drawn, 1)[0]] == expected
+    assert all(part.is_contiguous() for part in drawn[:-1])
+
+
+def test_streams_side_by_side_are_those_of_each():
+    seeds = sample_seeds(0, 0, torch.arange(4))
+    together = Draws(seeds, range(2, 5))
+    assert len(together) == 12
+    numbers = together.uniforms(7).unflatten(0, (3, 4))
+    for stream, mine in zip(range(2, 5), numbers, strict=True):
+        assert torch.equal(mine, Draws(seeds, stream).uniforms(7))

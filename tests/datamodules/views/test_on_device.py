@@ -55,6 +55,7 @@ def test_the_device_path_gives_the_views_of_the_workers(monkeypatch, name, edge,
         assert ((a - b).abs() < 0.06).float().mean() > 0.99
 
 
+@pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 @pytest.mark.parametrize("name", VIEWS)
 def test_a_gpu_gives_the_views_of_the_cpu(name):
