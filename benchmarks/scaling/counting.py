@@ -4,7 +4,9 @@ The project's own code runs on tensors without values (`FakeTensorMode`), as one
 that does not exist, whose collectives are counted and send nothing.
 """
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -131,7 +133,7 @@ def count_head(engine: str, world: int, batch: int) -> HeadCount:
     """
     given = model_arguments()
     work, memory = Work(), AllocatedMemory()
-    with FakeTensorMode(allow_non_fake_inputs=True):
+    with without_values():
         encoder = FixedFeatures(batch, 128)
         generator = None if engine == "oucl" else instantiate(given["generator"])
         objective = instantiate(given["objective"])
@@ -154,7 +156,7 @@ def count_encoder(
         size: Edge of the images in pixels.
     """
     work, traffic = Work(), Traffic(world)
-    with FakeTensorMode(allow_non_fake_inputs=True):
+    with without_values():
         encoder: nn.Module = Encoder(backbone, projection_dim=128)
         generator = None if engine == "oucl" else instantiate(model_arguments()["generator"])
         if world > 1 and engine in FIRST_ORDER:
@@ -167,6 +169,25 @@ def count_encoder(
         parameters = sum(each.numel() for each in encoder.parameters())
         layers = sum(isinstance(each, _BatchNorm) for each in encoder.modules())
     return EncoderCount(parameters, layers, work.flops, traffic.sums)
+
+
+@contextmanager
+def without_values() -> Iterator[None]:
+    """New tensors have shapes and no values; none of them stays behind in the project's caches."""
+    _clear_caches()
+    try:
+        with FakeTensorMode(allow_non_fake_inputs=True):
+            yield
+    finally:
+        _clear_caches()
+
+
+def _clear_caches() -> None:
+    for name, module in list(sys.modules.items()):
+        if name.startswith("metaug.lightning_modules."):
+            for function in vars(module).values():
+                if hasattr(function, "cache_clear"):
+                    function.cache_clear()
 
 
 def _step(

@@ -3,6 +3,7 @@
 import pytest
 import torch
 import torch.distributed as dist
+from metaug.lightning_modules import MarginRegularization, MetAugObjective
 
 from benchmarks.scaling import paper
 from benchmarks.scaling.counting import Work, count_encoder, count_head
@@ -53,6 +54,15 @@ def test_every_process_evaluates_all_pairs():
     assert many.blocks == 1
     counts = [count_head(engine, 4, batch=64) for engine in ("oucl", "lookahead", "exact")]
     assert counts == sorted(counts, key=lambda count: count.bytes)
+
+
+def test_nothing_without_values_stays_behind():
+    torch.manual_seed(0)
+    features = torch.nn.functional.normalize(torch.randn(64, 2, 8), dim=-1)
+    objective = MetAugObjective(margin=MarginRegularization())
+    before = objective(features, lambda values: values.roll(1, 0)).inner
+    count_head("exact", 4, batch=16)
+    assert torch.equal(objective(features, lambda values: values.roll(1, 0)).inner, before)
 
 
 def test_traffic_of_real_collectives_is_counted_and_sent(tmp_path):
