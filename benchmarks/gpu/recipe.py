@@ -30,6 +30,12 @@ def model_arguments(smoke: bool = False) -> dict[str, Any]:
     return arguments
 
 
+def trainer_settings() -> dict[str, Any]:
+    """What the config sets of the Trainer that a step depends on, besides the precision."""
+    settings = shipped()["trainer"]
+    return {name: settings[name] for name in ("benchmark", "log_every_n_steps") if name in settings}
+
+
 def instantiate(node: Any) -> Any:
     """What a piece of a config stands for.
 

@@ -198,6 +198,9 @@ def test_the_recipe_is_the_shipped_config(tmp_path):
     assert module.encoder.feature_dim == 128
     assert module.encoder_optimizer.schedule == "constant"
     assert module.encoder_optimizer.weight_decay == shipped["encoder_optimizer"]["weight_decay"]
+    of_trainer = recipe_module.shipped()["trainer"]
+    assert recipe_module.trainer_settings().items() <= of_trainer.items()
+    assert recipe_module.trainer_settings()["log_every_n_steps"] == 20
     setting = settings.Setting(model={"nonsense": 1})
     row = settings.under(context, "lookahead", setting, 8)
     assert row == {"not applicable": "no argument nonsense"}

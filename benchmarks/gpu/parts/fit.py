@@ -19,7 +19,7 @@ from ..context import Context, wait
 from ..images import PreparedImages
 from ..plan import ROOT
 from ..problems import quiet_trainer
-from ..recipe import NARROW, recipe, unknown
+from ..recipe import NARROW, recipe, trainer_settings, unknown
 
 EPOCHS = 7
 """From the second to the sixth the probes are due once, every fifth epoch."""
@@ -139,6 +139,7 @@ def profile(context: Context, name: str) -> dict[str, Any]:
         limit_train_batches=first + count + 2,
         limit_val_batches=0,
         callbacks=[watch],
+        **trainer_settings(),
     )
     trainer.fit(recipe(context, **arguments), datamodule=data)
     _write_tables(context, name, watch)

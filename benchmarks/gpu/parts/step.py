@@ -18,7 +18,7 @@ from benchmarks.step.variants import Setting, build
 
 from ..context import Context, wait
 from ..problems import quiet_trainer
-from ..recipe import recipe
+from ..recipe import recipe, trainer_settings
 from ..records import append
 
 BASE = "lightly-cl"
@@ -89,7 +89,7 @@ def time_module(
     callbacks: tuple[pl.Callback, ...] = (),
     **settings: Any,
 ) -> dict[str, Any]:
-    """Train some steps of a module and say what one costs.
+    """Train some steps of a module, with the Trainer of `cifar10.yaml`, and say what one costs.
 
     Args:
         context: Where it runs.
@@ -97,12 +97,13 @@ def time_module(
         batch: Instances of a batch.
         precision: The Trainer's.
         callbacks: Of the Trainer, besides the clock.
-        settings: Of the Trainer, besides these.
+        settings: Of the Trainer, over the config's.
     """
     windows = Windows(context, profiled=3)
     data = OneBatch(batch, context.sized(32, 16), windows.steps, str(context.device))
     callbacks = (windows, *callbacks)
-    trainer = quiet_trainer(context, precision=precision, callbacks=list(callbacks), **settings)
+    settings = trainer_settings() | {"precision": precision} | settings
+    trainer = quiet_trainer(context, callbacks=list(callbacks), **settings)
     trainer.fit(module, DataLoader(data, batch_size=None))
     step = statistics.median(windows.wall)
     measured = {
