@@ -15,7 +15,7 @@ class MetaStep:
     Args:
         engine: `lookahead` (cheap, approximate), `exact`, `higher` (unrolled; the reference)
             or `first_order` (drops the mixed term; for ablation). Under `bf16-mixed` rounding takes
-            2 to 4 % of the gradient from `lookahead` and `exact` alike, at alpha = 0.01 more than
+            1 to 4 % of the gradient from `lookahead` and `exact` alike, at alpha = 0.01 more than
             `lookahead`'s own error: there `exact` buys nothing (docs/results.md).
         inner_lr: alpha > 0, the rate of the look-ahead step.
         every: The generator takes a meta step every so many batches, >= 1.
