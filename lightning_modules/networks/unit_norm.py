@@ -25,7 +25,7 @@ class _UnitNorm(torch.autograd.Function):
         ctx.set_materialize_grads(False)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor | None, grad_length: Tensor | None) -> Tensor | None:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor | None, grad_length: Tensor | None) -> Tensor | None:
         unit, length = ctx.saved_tensors
         total = None if grad is None else _across(grad, unit, length)[0]
         if grad_length is not None:  # in a second derivative
@@ -34,7 +34,7 @@ class _UnitNorm(torch.autograd.Function):
         return total
 
     @staticmethod
-    def jvp(ctx: Any, tangent: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+    def jvp(ctx: Any, tangent: Tensor) -> tuple[Tensor, Tensor]:
         return _across(tangent, *ctx.saved_tensors)
 
 

@@ -21,7 +21,7 @@ class _UnifiedLoss(torch.autograd.Function):
         return scale * functional.softplus(log_negative + log_positive, threshold=40)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         return *_Weights.apply(grad, *ctx.saved_tensors, *ctx.factors), None, None
 
 
@@ -53,7 +53,7 @@ class _Weights(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, d_positive: Tensor, d_negative: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, d_positive: Tensor, d_negative: Tensor) -> tuple[Tensor | None, ...]:
         share, weight, p, n = ctx.saved_tensors
         slope, scale = ctx.factors
         # the direction's means under each softmax, and what they do to the sigmoid, `[B]`

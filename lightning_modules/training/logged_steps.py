@@ -14,7 +14,7 @@ def is_logged(trainer: pl.Trainer, accumulate: int = 1) -> bool:
         accumulate: Loader batches per training step; the last one's values stand for all until
             the next step.
     """
-    every = trainer.log_every_n_steps
+    every: int = trainer.log_every_n_steps  # type: ignore[attr-defined]
     if trainer.is_last_batch or trainer.global_step == 0 or trainer.should_stop:
         return True
     batch = trainer.fit_loop.epoch_loop._batches_that_stepped + 1
