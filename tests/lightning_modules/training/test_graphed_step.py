@@ -202,7 +202,7 @@ def made(settings):
     ],
 )
 def test_what_cannot_be_recorded_is_computed_as_usual_and_said(settings, reason, caplog):
-    with caplog.at_level(logging.INFO):
+    with caplog.at_level(logging.INFO, logger="pytorch_lightning"):
         recorder = check_equal(lambda: module(**made(settings)), 0)
     assert recorder.recorded == 0
     said = [each for each in caplog.messages if each.startswith("compile:")]
@@ -216,7 +216,7 @@ def test_dropout_is_found_out(caplog):
         backbone = nn.Sequential(nn.Flatten(), nn.Dropout(0.5), nn.Linear(64, 8))
         return module(encoder=Encoder(backbone, image_channels=1, image_size=8, projection_dim=8))
 
-    with caplog.at_level(logging.INFO):
+    with caplog.at_level(logging.INFO, logger="pytorch_lightning"):
         assert check_equal(build, 0).recorded == 0
     assert "draws random numbers" in caplog.text
 
@@ -229,7 +229,7 @@ def test_a_failing_recording_is_said_and_harms_nothing(caplog):
 
     usual = train(module())
     model = module()
-    with caplog.at_level(logging.INFO):
+    with caplog.at_level(logging.INFO, logger="pytorch_lightning"):
         recorded = train(model, recorder=Fails(model))
     assert recorded[1] == usual[1]
     assert "recording failed (operation not permitted when stream is capturing)" in caplog.text
@@ -237,14 +237,14 @@ def test_a_failing_recording_is_said_and_harms_nothing(caplog):
 
 def test_too_many_kinds_are_computed_as_usual(caplog, monkeypatch):
     monkeypatch.setattr("metaug.lightning_modules.training.graphed_step.MOST_RECORDINGS", 1)
-    with caplog.at_level(logging.INFO):
+    with caplog.at_level(logging.INFO, logger="pytorch_lightning"):
         check_equal(module, 1)
     assert "more than 1 kinds" in caplog.text
 
 
 def test_without_a_gpu_the_user_is_told(caplog):
     usual = train(module())
-    with caplog.at_level(logging.INFO):
+    with caplog.at_level(logging.INFO, logger="pytorch_lightning"):
         compiled = train(module(compile=True))
     assert compiled[1] == usual[1]
     assert "compile: steps are computed as usual, since there is no CUDA GPU" in caplog.text
