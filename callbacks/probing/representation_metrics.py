@@ -58,3 +58,27 @@ def uniformity(features: Tensor, scale: float = 2.0) -> Tensor:
     for rows in unit.split(1024):
         total += (-scale * (2 - 2 * rows @ unit.T).clamp_min(0)).exp().sum()
     return ((total - count) / (count * (count - 1))).log()
+
+
+def representation_infonce(first: Tensor, second: Tensor, temperature: float = 0.05) -> Tensor:
+    """InfoNCE of two views of the same images, `[N, F]` each, in blocks of bounded memory.
+
+    Each of the 2N unit features is to tell the other view of its image from both views of all other
+    images, `-log exp(c_p / T) / (exp(c_p / T) + sum_n exp(c_n / T))` with cosines c, averaged
+    (NT-Xent, Chen et al., ICML 2020). log(2N - 1) when all are the same.
+
+    Raises:
+        ValueError: For fewer than two images, which have no negatives.
+    """
+    count = len(first)
+    if count < 2:
+        raise ValueError(f"InfoNCE needs other images, got {count} image(s); give at least 2")
+    unit = F.normalize(torch.cat([in_double(first), in_double(second)]), dim=1)
+    numbers = torch.arange(2 * count, device=unit.device)
+    total = unit.new_zeros(())
+    for own in numbers.split(1024):
+        row = torch.arange(len(own), device=unit.device)
+        logits = unit[own] @ unit.T / temperature  # [b, 2N]
+        logits[row, own] = -torch.inf
+        total += (logits.logsumexp(dim=1) - logits[row, (own + count) % (2 * count)]).sum()
+    return total / (2 * count)
