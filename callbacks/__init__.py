@@ -21,7 +21,7 @@ from .probing.representation_metrics import (
     alignment,
     effective_rank,
     feature_std,
-    representation_infonce,
+    two_view_infonce,
     uniformity,
 )
 from .probing.softmax_regression import SoftmaxRegression
@@ -61,8 +61,8 @@ __all__ = [
     "feature_std",
     "knn_predict",
     "knn_predict_grid",
-    "representation_infonce",
     "run_directory",
     "save_features",
+    "two_view_infonce",
     "uniformity",
 ]

@@ -14,7 +14,7 @@ from metaug.lightning_modules.evaluation.labeled import Features
 
 from .probing.evaluation_callback import EvaluationCallback
 from .probing.representation import Representation
-from .probing.representation_metrics import representation_infonce
+from .probing.representation_metrics import two_view_infonce
 from .probing.view_pairs import ViewPairs, read_view_pairs
 
 _GIVE = "give images=, a data set or a source of images"
@@ -149,7 +149,7 @@ class RepresentationInfoNCE(EvaluationCallback):
         if len(first) < 2 or not bool(features.value.isfinite().all()):
             self.warn_once(f"{self.name} is skipped: {len(first)} images, or not finite.")
             return
-        value = float(representation_infonce(first, second, self.temperature))
+        value = float(two_view_infonce(first, second, self.temperature))
         name = self.name.replace("val/", "test/", 1) if trainer.testing else self.name
         self.scores = {name: value}
         pl_module.log(name, value, sync_dist=True, add_dataloader_idx=False, batch_size=1)
