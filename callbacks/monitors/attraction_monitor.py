@@ -31,8 +31,9 @@ class AttractionMonitor(Callback):
     one is half or wholly lost to the encoder, and the ratio says on which side more of it.
 
     For a module with `features(views)` and an `objective` of which some part is a module that is
-    called with a `PairSet`, as `MetAugObjective` calls its `contrast`; of others it says so once.
-    On several processes it is that of all features together.
+    called with a `PairSet`, as `MetAugObjective` calls its `contrast`; of others it says so once,
+    and what an objective adds beside its pairs is left out. On several processes it is that of all
+    features together.
 
     Args:
         every_n_epochs: Epochs between measurements, a forward pass of a batch each; the last epoch
@@ -68,7 +69,14 @@ class AttractionMonitor(Callback):
         ):
             self._warn(f"{type(module).__name__} has no features(views) or no objective of them")
             return
-        forces = self.measure(trainer, module, read_training_batch(batch))
+        try:
+            views = read_training_batch(batch)
+        except (TypeError, ValueError) as error:
+            self._warn(str(error))
+            return
+        if len(views.views[0]) * trainer.world_size < 2:  # a short one, which accumulation takes
+            return
+        forces = self.measure(trainer, module, views)
         if forces is None:
             self._warn(
                 f"no part of {type(module.objective).__name__} is a module that is called with a "

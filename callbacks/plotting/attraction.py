@@ -18,36 +18,33 @@ def draw_attraction(history: History) -> Figure:
         figure = Figure(figsize=(7.8, 2.9), layout="constrained")
         forces, ratio = figure.subplots(1, 2)
         forces.set_title("gradient at the encoder's features")
-        for name, color in (("attraction", COLORS[0]), ("repulsion", COLORS[1])):
-            _draw(forces, history, name, color, f"{name} of {_PAIRS[name]} pairs")
-        forces.set_ylim(bottom=min(0.0, forces.get_ylim()[0]))
-        forces.legend(fontsize=8)
+        # the wider line below shows where both are the same
+        _draw(forces, history, "attraction", COLORS[0], 3.2, "attraction of positive pairs")
+        _draw(forces, history, "repulsion", COLORS[1], 1.4, "repulsion of negative pairs")
         ratio.set_title("attraction / repulsion")
         ratio.axhline(1, color=MUTED, linestyle="--", linewidth=1)
-        _draw(ratio, history, "ratio", COLORS[2], "")
-        values = history.points("ratio")[1]
-        ratio.set_ylim(min([0.0, *values]), 1.1 * max([1.0, *values]))
+        _draw(ratio, history, "ratio", COLORS[2], 1.6, "ratio")
         for axes in (forces, ratio):
+            low, high = axes.get_ylim()
+            axes.set_ylim(min(0.0, low), high + 0.05 * (high - min(0.0, low)))
+            axes.legend(fontsize=8)
             axes.set_xlabel("epoch")
             axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
     return figure
 
 
-_PAIRS = {"attraction": "positive", "repulsion": "negative"}
-
-
-def _draw(axes: Axes, history: History, name: str, color: str, label: str) -> None:
+def _draw(axes: Axes, history: History, name: str, color: str, width: float, label: str) -> None:
+    """A series, with its last value in the legend."""
     epochs, values = history.points(name)
+    if not values:
+        return
     marker = "o" if len(epochs) < 30 else None
-    axes.plot(epochs, values, color=color, label=label, marker=marker, markersize=3)
-    if values:
-        axes.annotate(
-            f"{values[-1]:.2f}",
-            (epochs[-1], values[-1]),
-            xytext=(5, 0),
-            textcoords="offset points",
-            color=color,
-            va="center",
-            fontsize=8,
-            annotation_clip=False,
-        )
+    axes.plot(
+        epochs,
+        values,
+        color=color,
+        linewidth=width,
+        marker=marker,
+        markersize=2 + width,
+        label=f"{label}, {values[-1]:.2f}",
+    )

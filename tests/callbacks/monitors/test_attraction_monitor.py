@@ -1,3 +1,5 @@
+import warnings
+
 import matplotlib.image
 import pytest
 import torch
@@ -62,6 +64,22 @@ def test_what_cannot_be_split_is_said_once(tmp_path):
     with pytest.warns(UserWarning, match="measures nothing: ValidatedModule has no") as caught:
         fit(tmp_path, [AttractionMonitor()])
     assert len([w for w in caught if "measures nothing" in str(w.message)]) == 1
+
+
+def test_a_last_batch_of_one_instance_is_left_out(tmp_path):
+    monitor = AttractionMonitor()
+    module = small_metaug()
+    module.accumulation.size = module.accumulate = 2
+    views = torch.utils.data.TensorDataset(torch.rand(5, 1, 8, 8))
+    loader = torch.utils.data.DataLoader(
+        views, 4, collate_fn=lambda rows: {"views": [torch.stack([r[0] for r in rows])] * 2}
+    )
+    trainer = quiet_trainer(tmp_path, callbacks=[monitor], max_epochs=1)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*have no `val_dataloader`")
+        trainer.fit(module, loader)
+    assert trainer.global_step == 1
+    assert monitor.latest == {}
 
 
 def test_an_objective_without_pairs_is_named(tmp_path):
