@@ -134,9 +134,11 @@ def without_labels(root):
         batches = DataLoader(
             train, 32 // world_size(), sampler=sampler, collate_fn=lambda batch: batch
         )
-        trainer.fit(frozen(FeaturesOfViews), batches)
+        module = frozen(FeaturesOfViews)
+        trainer.fit(module, batches)
         results[f"infonce {most}"] = trainer.callback_metrics["val/representation_infonce"].item()
         results[f"forces {most}"] = list(monitor.latest.values())
+        results[f"encoded here {most}"] = module.encoded
     single = RepresentationInfoNCE(images=InMemorySource(images.images[:3]), views=views)
     trainer = quiet_trainer(root, callbacks=[single], devices=world_size())
     trainer.fit(frozen(TinyModule), loader(digits(0, 16), 8))

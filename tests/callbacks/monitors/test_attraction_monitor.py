@@ -10,13 +10,13 @@ from metaug.lightning_modules.training.batch_formats import Batch
 from torch import nn
 
 from ..probing.test_probe import fit
-from ..test_with_metaug import fit as fit_metaug, small_metaug
+from ..test_with_metaug import NoisyBackbone, fit as fit_metaug, small_metaug
 from ..tiny import quiet_trainer
 
 
 def test_forces_are_logged_drawn_and_remembered_and_training_is_bit_identical(tmp_path):
     monitor = AttractionMonitor()
-    trainer, watched = fit_metaug(tmp_path, [monitor])
+    trainer, watched = fit_metaug(tmp_path, [monitor], backbone=NoisyBackbone)
     found = {name: trainer.callback_metrics[name].item() for name in monitor.latest}
     assert found == pytest.approx(monitor.latest)
     attraction, repulsion = found["objective/attraction"], found["objective/repulsion"]
@@ -28,7 +28,7 @@ def test_forces_are_logged_drawn_and_remembered_and_training_is_bit_identical(tm
     loaded = AttractionMonitor()
     loaded.load_state_dict(monitor.state_dict())
     assert loaded.history.points("repulsion") == monitor.history.points("repulsion")
-    _, bare = fit_metaug(tmp_path / "bare", [])
+    _, bare = fit_metaug(tmp_path / "bare", [], backbone=NoisyBackbone)
     for name, value in bare.state_dict().items():
         assert torch.equal(value, watched.state_dict()[name]), name
 
