@@ -80,6 +80,16 @@ def test_training_is_bit_identical_and_a_checkpoint_can_follow_it(tmp_path):
     assert best.best_model_score <= trainer.callback_metrics[NAME]
 
 
+def test_training_without_a_validation_loop_is_bit_identical(tmp_path):
+    score = RepresentationInfoNCE(images=IMAGES, views=VIEWS)
+    _, watched = fit(tmp_path, [score], kind=TinyModule)
+    state = torch.get_rng_state()
+    _, bare = fit(tmp_path, [], kind=TinyModule)
+    assert torch.equal(state, torch.get_rng_state())
+    for name, value in bare.state_dict().items():
+        assert torch.equal(value, watched.state_dict()[name]), name
+
+
 def test_views_are_the_same_in_every_epoch_and_run(tmp_path):
     class Still(TinyModule):
         def configure_optimizers(self):
@@ -110,7 +120,8 @@ def test_views_are_the_same_in_every_epoch_and_run(tmp_path):
 
 @pytest.mark.parametrize("kind", [TinyModule, ValidatedModule])
 def test_any_module_takes_images_and_views(kind, tmp_path):
-    images = TensorDataset(VALIDATION.tensors[0])  # of a user's own, without labels
+    no_classes = torch.rand(len(IMAGES), 3)
+    images = TensorDataset(VALIDATION.tensors[0], no_classes)  # a user's own
     score = RepresentationInfoNCE(images=images, views=VIEWS)
     trainer, module = fit(tmp_path, [score], kind=kind)
     value = expected(module, IMAGES, VIEWS, list(range(len(IMAGES))))

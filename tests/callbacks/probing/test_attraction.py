@@ -128,20 +128,6 @@ def test_entries_of_a_bank_feel_nothing():
     assert (found.attraction / found.repulsion).item() == pytest.approx(2, rel=1e-12)
 
 
-def test_augmented_features_without_parameters_are_left_out():
-    class Fixed(Opposing):
-        def __init__(self):
-            super().__init__()
-            self.size.requires_grad_(False)
-
-    objective = MetAugObjective(composition="substituted", detach=True)
-    found, expected = (
-        attraction_and_repulsion(objective, generator, unit(COUNT, VIEWS, SIZE))
-        for generator in (Fixed(), Opposing())
-    )
-    assert found == expected
-
-
 class Hardened(nn.Module):
     """A contrast of one's own that calls another twice."""
 
@@ -164,6 +150,13 @@ class OfPairs(nn.Module):
         return self.contrast(form_pairs(features)).mean()
 
 
+class OfTwoSets(OfPairs):
+    """One whose other set of pairs passes no gradient on."""
+
+    def forward(self, features, augment):
+        return super().forward(features, augment) + super().forward(features.detach(), augment)
+
+
 class WithoutPairs(nn.Module):
     def forward(self, features, augment):
         return features.square().mean()
@@ -172,7 +165,7 @@ class WithoutPairs(nn.Module):
 def test_objectives_of_ones_own_are_split_where_they_take_pairs():
     features = unit(COUNT, VIEWS, SIZE)
     expected = attraction_and_repulsion(MetAugObjective(), None, features)
-    for objective in (MetAugObjective(Hardened()), OfPairs()):
+    for objective in (MetAugObjective(Hardened()), OfPairs(), OfTwoSets()):
         found = attraction_and_repulsion(objective, None, features)
         assert [f.item() for f in found] == pytest.approx([f.item() for f in expected])
     assert attraction_and_repulsion(WithoutPairs(), None, features) is None
