@@ -31,6 +31,7 @@ MAY_IMPORT = {
         "plotting": set(),
         "artifacts": {"probing", "plotting"},
         "checkpointing": set(),
+        "monitors": {"artifacts", "plotting", "probing"},
     },
 }
 MOST_ARROWS = {"lightning_modules": 35, "callbacks": 45, "datamodules": 45}

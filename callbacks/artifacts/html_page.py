@@ -15,6 +15,7 @@ TITLES = {
     "feature_map_umap": "Map of the representation, UMAP",
     "views_grid": "What training sees",
     "generator": "What the augmentation generator does",
+    "attraction": "Attraction and repulsion that reach the encoder",
 }
 _TEMPLATE = """\
 {%- macro table(head, rows, last_is_best) -%}

@@ -15,7 +15,9 @@ PANELS: dict[str, tuple[str, ...]] = {
     "std of features (1 even, 0 collapsed)": ("representation/std",),
     "effective rank": ("representation/rank",),
     "alignment and uniformity": ("representation/alignment", "representation/uniformity"),
+    "InfoNCE of the representation": ("val/representation_infonce",),
 }
+_IN_PANELS = {name for names in PANELS.values() for name in names}
 
 
 def smooth(values: list[float], share: float = 0.04) -> np.ndarray:
@@ -30,16 +32,20 @@ def draw_curves(history: History) -> Figure | None:
     panels = {
         title: [n for n in names if any(history.points(n)[1])] for title, names in PANELS.items()
     }
-    shown = [name for names in PANELS.values() for name in names]
     scores = [
         name
         for name in history.series
-        if name.startswith("val/") and not name.endswith("top5") and _is_share(history, name)
+        if name.startswith("val/")
+        and name not in _IN_PANELS
+        and not name.endswith("top5")
+        and _is_share(history, name)
     ]
     others = [
         name
         for name in history.series
-        if name.startswith("train/") and name not in shown and name != "train/images_per_second"
+        if name.startswith("train/")
+        and name not in _IN_PANELS
+        and name != "train/images_per_second"
     ]
     panels = {"loss": panels.pop("loss"), "probes": scores} | panels
     panels |= {name.removeprefix("train/"): [name] for name in others[:4]}
@@ -71,14 +77,14 @@ def _draw_panel(axes: Axes, history: History, names: list[str]) -> None:
     for color, name in zip(COLORS * (1 + len(names) // len(COLORS)), names, strict=False):
         steps, values = history.points(name)
         label = name.split("/", 1)[1].replace("_", " ").replace("knn", "kNN").replace("top1", "")
-        if name.startswith("val/"):
+        if name.startswith("val/") and name not in _IN_PANELS:
             percent = [100 * value for value in values]
             axes.plot(steps, percent, marker="o", markersize=3, color=color, label=label)
             axes.set_ylabel("%")
             ends.append((steps[-1], percent[-1], color))
         else:
             axes.plot(steps, values, color=color, alpha=0.22, linewidth=0.8)
-            marker = "o" if name.startswith("representation/") else None
+            marker = "o" if name.startswith(("representation/", "val/")) else None
             axes.plot(steps, smooth(values), color=color, label=label, marker=marker, markersize=3)
     axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
     if len(names) == 1 and min(values) > 0 and max(values) > 100 * min(values):

@@ -11,7 +11,7 @@ from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.trainer.states import TrainerFn
 from pytorch_lightning.utilities.rank_zero import rank_zero_warn
 
-from .feature_store import FeatureStore, loop_loader
+from .feature_store import FeatureStore, loop_has_batches
 from .representation import Representation
 
 
@@ -106,7 +106,7 @@ class EvaluationCallback(Callback, ABC):
             for callback in trainer.callbacks  # type: ignore[attr-defined]
             if isinstance(callback, EvaluationCallback) and callback.queries is None
         ]
-        if not trainer.enable_validation or concerned[:1] != [self] or loop_loader(trainer):
+        if not trainer.enable_validation or concerned[:1] != [self] or loop_has_batches(trainer):
             return
         names = ", ".join(callback.title for callback in concerned)
         unlabeled = data_num_classes(trainer) == 0
@@ -166,8 +166,8 @@ class EvaluationCallback(Callback, ABC):
         self.store(trainer).clear()
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Without a validation loop, evaluate the queries of a loader."""
-        in_loop = self.queries is None or trainer.enable_validation
+        """Where no validation loop runs, evaluate the queries of a loader."""
+        in_loop = self.queries is None or (trainer.enable_validation and loop_has_batches(trainer))
         if not in_loop and self.should_evaluate(trainer):
             self.evaluate(trainer, pl_module)
 

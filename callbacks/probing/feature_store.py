@@ -106,3 +106,14 @@ def loop_loader(trainer: pl.Trainer) -> Any:
             return None
         loader = next(iter(loader.values())) if isinstance(loader, dict) else loader[0]
     return loader
+
+
+def loop_has_batches(trainer: pl.Trainer) -> bool:
+    """Whether the validation (test) loop has anything to read; one that cannot tell counts."""
+    loader = loop_loader(trainer)
+    if loader is None:
+        return False
+    try:
+        return len(loader) > 0
+    except TypeError:  # over an iterable
+        return True

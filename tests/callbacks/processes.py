@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.distributed as dist
+import torch.nn.functional as F
 from metaug.callbacks import (
+    AttractionMonitor,
     CollapseMonitor,
     Export,
     FeatureMap,
@@ -15,6 +17,7 @@ from metaug.callbacks import (
     KNNProbe,
     LinearProbe,
     Report,
+    RepresentationInfoNCE,
     SoftmaxRegression,
     Summary,
     TrainingCurves,
@@ -22,9 +25,11 @@ from metaug.callbacks import (
     knn_predict,
     knn_predict_grid,
 )
+from metaug.datamodules import DigitViews, InMemorySource, MultiViewDataset
+from metaug.lightning_modules import MetAugObjective
 from metaug.lightning_modules.distributed.collectives import gather_rows, rank, world_size
 from metaug.lightning_modules.evaluation.features import pool
-from torch.utils.data import Subset
+from torch.utils.data import DataLoader, DistributedSampler, Subset
 
 from tests.callbacks.tiny import (
     TinyModule,
@@ -101,6 +106,45 @@ def trained(root, size, explicit):
     return found
 
 
+class FeaturesOfViews(TinyModule):
+    """Gives the pixels as features, and an objective of them."""
+
+    objective, generator = MetAugObjective(), None
+
+    def features(self, views):
+        return torch.stack([F.normalize(view.flatten(1), dim=1) for view in views], dim=1)
+
+    def training_step(self, batch, batch_idx):
+        return (self.head(self.backbone(batch[0][0])) * 0).sum()
+
+
+def without_labels(root):
+    """InfoNCE of images of which one process may have none, and the forces of an objective."""
+    results = {}
+    images = InMemorySource((digits(300, 341).tensors[0] * 255).byte())
+    views = DigitViews(size=8, mean=(0.3,), std=(0.4,))
+    for most in (41, 3):
+        score = RepresentationInfoNCE(images=images, views=views, max_images=most)
+        monitor = AttractionMonitor()
+        trainer = quiet_trainer(
+            root, callbacks=[score, monitor], max_epochs=1, devices=world_size(), strategy="auto"
+        )
+        train = MultiViewDataset(InMemorySource(images.images[:32]), views)
+        sampler = DistributedSampler(train, shuffle=False) if world_size() > 1 else None
+        batches = DataLoader(
+            train, 32 // world_size(), sampler=sampler, collate_fn=lambda batch: batch
+        )
+        module = frozen(FeaturesOfViews)
+        trainer.fit(module, batches)
+        results[f"infonce {most}"] = trainer.callback_metrics["val/representation_infonce"].item()
+        results[f"forces {most}"] = list(monitor.latest.values())
+        results[f"encoded here {most}"] = module.encoded
+    single = RepresentationInfoNCE(images=InMemorySource(images.images[:3]), views=views)
+    trainer = quiet_trainer(root, callbacks=[single], devices=world_size())
+    trainer.fit(frozen(TinyModule), loader(digits(0, 16), 8))
+    return results | {"infonce of 3": list(single.scores.values())}
+
+
 def everything(root):
     """A fit and a prediction with all callbacks: what they measured and wrote."""
     bank, validation = loader(digits(0, 205), 16), loader(digits(300, 321), 4)
@@ -154,6 +198,7 @@ def main(root):
     folder = Path(root, f"everything on {processes}")
     folder.mkdir(exist_ok=True)
     results["everything"] = everything(folder)
+    results["without labels"] = without_labels(folder)
     if rank() == 0:
         Path(root, f"{processes}.json").write_text(json.dumps(results))
 

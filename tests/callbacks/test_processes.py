@@ -86,3 +86,14 @@ def test_every_callback_measures_the_same_and_writes_once(results):
     assert one["scores"].keys() == two["scores"].keys()
     for row, scores in one["scores"].items():
         assert scores == pytest.approx(two["scores"][row], abs=1e-7), row
+
+
+def test_what_needs_no_labels_is_the_same(results):
+    one, two = (result["without labels"] for result in results)
+    assert one.keys() == two.keys()
+    for name, value in one.items():
+        if name.startswith("encoded here"):  # two views of each image
+            assert two[name] == value / 2 + value / 2 % 2
+            continue
+        assert value == pytest.approx(two[name], rel=1e-5), name
+    assert one["infonce of 3"][0] > 0

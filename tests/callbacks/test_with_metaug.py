@@ -34,11 +34,20 @@ class Backbone(nn.Sequential):
         )
 
 
-def small_metaug() -> MetAug:
+class NoisyBackbone(Backbone):
+    """The same with what training changes: statistics of batches and the random state."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.insert(1, nn.BatchNorm2d(16))
+        self.insert(3, nn.Dropout(0.2))
+
+
+def small_metaug(objective: nn.Module | None = None, backbone: type[Backbone] = Backbone) -> MetAug:
     torch.manual_seed(0)
     return MetAug(
-        Encoder(Backbone(), image_channels=1, projection_dim=16),
-        MetAugObjective(OUCL()),
+        Encoder(backbone(), image_channels=1, projection_dim=16),
+        objective or MetAugObjective(OUCL()),
         AugmentationGenerator(feature_dim=16, num_views=2, hidden_dim=16),
         meta=MetaStep(),
         encoder_optimizer=OptimizerSettings(name="sgd", lr=0.05),
@@ -46,7 +55,7 @@ def small_metaug() -> MetAug:
     )
 
 
-def fit(folder, callbacks, epochs=2, **options):
+def fit(folder, callbacks, epochs=2, objective=None, backbone=Backbone, **options):
     data = DigitsDataModule(batch_size=256, labels_per_class=10, num_workers=0)
     trainer = quiet_trainer(
         folder,
@@ -56,7 +65,7 @@ def fit(folder, callbacks, epochs=2, **options):
         log_every_n_steps=1,
         **options,
     )
-    module = small_metaug()
+    module = small_metaug(objective, backbone)
     trainer.fit(module, datamodule=data)
     return trainer, module
 

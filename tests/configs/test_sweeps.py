@@ -72,7 +72,10 @@ def check_report(file: Path, proposal: dict) -> None:
 def test_sweep_is_valid_and_watches_a_metric_that_is_logged(name):
     sweep = SWEEPS[name]
     assert not list(sweeps.schema_violations_from_proposed_config(sweep))
-    assert sweep["metric"]["name"] in ("val/knn_top1", "val/linear_top1")
+    goals = {"val/representation_infonce": "minimize"} | dict.fromkeys(
+        ("val/knn_top1", "val/linear_top1"), "maximize"
+    )
+    assert sweep["metric"]["goal"] == goals[sweep["metric"]["name"]]
     assert sweep["early_terminate"]["type"] == "hyperband"
 
 

@@ -10,7 +10,7 @@ from metaug.cli import main
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "logged_names.md").read_text()
-NAME = re.compile(r'"((?:train|val|representation|generator)/\w+)"')
+NAME = re.compile(r'"((?:train|val|representation|generator|objective)/\w+)"')
 
 pytestmark = pytest.mark.filterwarnings("default")
 
@@ -33,4 +33,5 @@ def test_names_of_a_run():
     with open("runs/digits/version_0/metrics.csv") as file:
         names = set(csv.DictReader(file).fieldnames or []) - {"epoch", "step"}
     assert {"train/lookahead_error", "representation/rank", "lr-SGD/pg1"} <= names
+    assert {"val/representation_infonce", "objective/attraction_ratio"} <= names
     assert [name for name in sorted(names) if f"`{name}`" not in PAGE] == []

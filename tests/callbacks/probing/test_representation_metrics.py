@@ -1,8 +1,16 @@
+import itertools
 import math
 
 import pytest
 import torch
-from metaug.callbacks import alignment, effective_rank, feature_std, uniformity
+from metaug.callbacks import (
+    alignment,
+    effective_rank,
+    feature_std,
+    two_view_infonce,
+    uniformity,
+)
+from metaug.callbacks.probing import representation_metrics
 
 
 @pytest.mark.parametrize("width", [1, 5, 32])
@@ -56,3 +64,30 @@ def test_uniformity_equals_its_loop():
 def test_one_image_has_no_uniformity():
     with pytest.raises(ValueError, match="1 image"):
         uniformity(torch.ones(1, 3))
+
+
+@pytest.mark.parametrize("temperature", [0.05, 0.5])
+def test_infonce_is_that_of_the_loop(temperature, monkeypatch):
+    count, size = 7, 5
+    views = torch.randn(2, count, size, dtype=torch.double)
+    unit = [[row / row.norm() for row in view] for view in views]
+    total = 0.0
+    for v, i in itertools.product(range(2), range(count)):
+        positive = math.exp(float(unit[v][i] @ unit[1 - v][i]) / temperature)
+        negatives = sum(
+            math.exp(float(unit[v][i] @ unit[w][j]) / temperature)
+            for w, j in itertools.product(range(2), range(count))
+            if i != j
+        )
+        total -= math.log(positive / (positive + negatives))
+    expected = total / (2 * count)
+    assert two_view_infonce(*views, temperature).item() == pytest.approx(expected, rel=1e-12)
+    monkeypatch.setattr(representation_metrics, "_ROWS", 3)  # blocks of rows, the last one short
+    assert two_view_infonce(*views, temperature).item() == pytest.approx(expected, rel=1e-12)
+
+
+def test_infonce_of_equal_features_is_chance():
+    same = torch.ones(8, 3)
+    assert two_view_infonce(same, same).item() == pytest.approx(math.log(15))
+    with pytest.raises(ValueError, match="1 image"):
+        two_view_infonce(same[:1], same[:1])

@@ -5,8 +5,8 @@ from metaug.callbacks import GeneratorMonitor
 from metaug.callbacks.plotting.generator import similarities
 from metaug.lightning_modules.objectives.pairs import form_pairs
 
-from .probing.test_probe import fit
-from .test_with_metaug import fit as fit_metaug, small_metaug
+from ..probing.test_probe import fit
+from ..test_with_metaug import fit as fit_metaug, small_metaug
 
 
 def test_similarities_are_those_of_the_loop():
@@ -43,7 +43,7 @@ def test_cosine_is_that_of_features_and_augmentation(tmp_path):
     views = [torch.rand(8, 1, 8, 8) for _ in range(2)]
     logged = {}
     module.log = lambda name, value, **_: logged.update({name: value})
-    from .tiny import quiet_trainer
+    from ..tiny import quiet_trainer
 
     trainer = quiet_trainer(tmp_path)
     trainer.strategy.connect(module)

@@ -2,8 +2,8 @@ import pytest
 import torch
 from metaug.callbacks import CollapseMonitor, alignment, effective_rank, feature_std, uniformity
 
-from .probing.test_probe import VALIDATION, fit
-from .tiny import ValidatedModule, loader, quiet_trainer, tiny_module
+from ..probing.test_probe import VALIDATION, fit
+from ..tiny import ValidatedModule, loader, quiet_trainer, tiny_module
 
 
 def test_numbers_are_those_of_the_final_representation(tmp_path):

@@ -12,10 +12,10 @@ from metaug.lightning_modules.training.logged_steps import is_logged
 from pytorch_lightning.callbacks import Callback
 from torch import Tensor
 
-from .artifacts.run_files import publish
-from .plotting.generator import draw_generator
-from .plotting.history import History
-from .probing.evaluation_callback import check_every_n_epochs, is_evaluation_epoch
+from ..artifacts.run_files import publish
+from ..plotting.generator import draw_generator
+from ..plotting.history import History
+from ..probing.evaluation_callback import check_every_n_epochs, is_evaluation_epoch
 
 
 class GeneratorMonitor(Callback):

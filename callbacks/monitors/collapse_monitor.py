@@ -9,8 +9,8 @@ from metaug.lightning_modules.evaluation.features import evaluation, evenly_spac
 from metaug.lightning_modules.training.batch_formats import read_training_batch
 from torch import Tensor
 
-from .probing.evaluation_callback import EvaluationCallback, is_evaluation_epoch
-from .probing.representation_metrics import alignment, effective_rank, feature_std, uniformity
+from ..probing.evaluation_callback import EvaluationCallback, is_evaluation_epoch
+from ..probing.representation_metrics import alignment, effective_rank, feature_std, uniformity
 
 
 class CollapseMonitor(EvaluationCallback):
