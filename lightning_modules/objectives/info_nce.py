@@ -4,8 +4,9 @@ import torch
 from torch import Tensor
 
 from ..arguments.ranges import check_attraction_weight, check_number
+from ..arguments.similarities import check_similarities
 from ..checkpoints.rebuildable import Rebuildable
-from .pairs import PairSet, check_similarities
+from .pairs import PairSet
 
 
 def info_nce(

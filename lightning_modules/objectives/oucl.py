@@ -3,8 +3,9 @@
 from torch import Tensor
 
 from ..arguments.ranges import check_attraction_weight, check_number
+from ..arguments.similarities import check_similarities
 from ..checkpoints.rebuildable import Rebuildable
-from .pairs import PairSet, check_similarities
+from .pairs import PairSet
 from .unified_loss import unified_loss
 
 
