@@ -49,23 +49,26 @@ def log_every_20(log: Callable[..., None]) -> Callable[..., None]:
     return wrapped
 
 
-def lookahead_without_plain(passes: Any, inner: Any, outer: Any, inner_lr: float) -> MetaGradient:
+def lookahead_without_plain(
+    passes: Any, inner: Any, outer: Any, step: Any, outer_passes: Any
+) -> MetaGradient:
     """Engine `lookahead`; what it returns as plain gradient is the one at the look-ahead.
 
     Args:
         passes: The encoder.
         inner: The encoder's objective.
         outer: The generator's.
-        inner_lr: alpha.
+        step: The look-ahead step.
+        outer_passes: The encoder again.
     """
     subtract_scaled = importlib.import_module(PASSES).subtract_scaled
     features, pullback = passes.linearize(passes.params)
     point = inner.gradients_at(features, second_order=True)
     gradient = pullback(point.grad_features)
-    ahead = passes.forward(subtract_scaled(passes.params, gradient, inner_lr))
+    ahead = outer_passes.forward(step.ahead(passes.params, gradient))
     direct = outer.gradients_at(ahead).grad_generator
-    mixed = point.mixed_derivative((features - ahead) / inner_lr)
-    generator = subtract_scaled(direct, mixed, inner_lr)
+    mixed = point.mixed_derivative((features - ahead) / step.rate)
+    generator = subtract_scaled(direct, mixed, step.rate)
     return MetaGradient(gradient, generator, point.loss, direct, features)
 
 
