@@ -114,7 +114,7 @@ def test_the_cheap_engines_keep_their_order_if_the_preconditioner_is_symmetric(e
     case = problem("plain")
     given = (case.encode(), case.params, case.inner, case.omega)
     errors = []
-    for alpha in (2e-3, 1e-3):
+    for alpha in (2e-4, 1e-4):
         reference = meta_gradient(*given, alpha, "exact", precondition=scaled)
         found = meta_gradient(*given, alpha, engine, precondition=scaled)
         errors.append(relative(found.generator, reference.generator))
