@@ -59,7 +59,7 @@ class HardNegativeMixing(Rebuildable):
             anchors: The features whose similarities `pairs.negative` holds, `[Qn, B, D]`.
             others: Those they are compared with, `[Qn, M, D]`.
         """
-        mixes = self._mix(pairs, anchors.detach(), others.detach())  # [Qn, B, E, D]
+        mixes = self._mix(pairs, anchors, others)  # [Qn, B, E, D]
         cosine = (mixes @ anchors[..., None]).squeeze(-1)
         bias = pairs.bias.new_zeros(pairs.bias.shape[0], mixes.shape[2])
         return replace(
