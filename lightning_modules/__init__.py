@@ -13,13 +13,19 @@ from .meta_gradient import (
 from .metaug import MetAug
 from .networks.alexnet import AlexNet, AlexNetSplit
 from .networks.encoder import Encoder, PerViewEncoder
+from .networks.extrapolation_generator import ExtrapolationGenerator
 from .networks.generator import AugmentationGenerator
+from .networks.noise_generator import NoiseGenerator
 from .networks.residual_generator import ResidualGenerator
 from .objectives import (
     OUCL,
+    HardNegativeMixing,
+    ImplicitFeatureModification,
     InfoNCE,
     MarginRegularization,
     MetAugObjective,
+    NegativeInterpolation,
+    harden,
     info_nce,
     margin_regularization,
     oucl,
@@ -35,8 +41,11 @@ __all__ = [
     "AugmentationGenerator",
     "Encoder",
     "EngineError",
+    "ExtrapolationGenerator",
     "FineTuner",
     "FrozenBackbone",
+    "HardNegativeMixing",
+    "ImplicitFeatureModification",
     "InfoNCE",
     "LinearEvaluator",
     "MarginRegularization",
@@ -45,12 +54,15 @@ __all__ = [
     "MetAugObjective",
     "MetaGradient",
     "MetaStep",
+    "NegativeInterpolation",
+    "NoiseGenerator",
     "NonFiniteLossError",
     "OptimizerSettings",
     "PerViewEncoder",
     "PretrainedEncoder",
     "Rebuildable",
     "ResidualGenerator",
+    "harden",
     "info_nce",
     "margin_regularization",
     "oucl",

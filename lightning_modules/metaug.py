@@ -29,7 +29,7 @@ from .training.checks import (
 from .training.contracts import check_agreement, check_encoder, check_images, check_objective
 from .training.graphed_step import GraphedStep
 from .training.logged_steps import is_logged
-from .training.optimization import OptimizerSettings, set_gradients
+from .training.optimization import OptimizerSettings, has_trained_parameters, set_gradients
 from .training.random_state import collect_random_state, restore_random_state
 from .training.step_gradients import StepComputation, StepGradients
 from .training.throughput import ImagesPerSecond
@@ -50,7 +50,7 @@ class MetAug(RebuildableLightningModule):
         objective: The objective; null for OUCL with the defaults of `MetAugObjective`, or your own
             (`ObjectiveContract`).
         generator: a_omega, the augmentation generator, your own (`GeneratorContract`), or null for
-            none.
+            none. One without trained parameters takes no meta step and no optimizer.
         meta: Settings of the meta step.
         encoder_optimizer: The encoder's optimizer and schedule.
         generator_optimizer: The generator's optimizer and schedule.
@@ -61,9 +61,9 @@ class MetAug(RebuildableLightningModule):
             batches larger than memory fit; null encodes it whole.
         clip_norm: Greatest norm of the encoder's gradient and of the generator's; null for none.
         compile: Record the gradients of a step as a CUDA graph and replay it, the same numbers at
-            next to no time of the host: worth it where a GPU waits for Python. Networks that draw
-            random numbers (dropout), a memory bank, several processes and micro-batches are
-            computed as usual, with a message.
+            next to no time of the host: worth it where a GPU waits for Python. Networks and latent
+            augmentations that draw random numbers, a memory bank, several processes and
+            micro-batches are computed as usual, with a message.
 
     Examples:
         >>> import torch
@@ -160,7 +160,9 @@ class MetAug(RebuildableLightningModule):
             size = self.encoder.feature_dim
             self.memory_bank.allocate_for(datamodule, size, self.generator, self.encoder)
         if self.trainer.world_size > 1:
-            first_order = self.generator is None or self.meta.needs_first_derivatives_only
+            first_order = (
+                not has_trained_parameters(self.generator) or self.meta.needs_first_derivatives_only
+            )
             on_gpu = self.trainer.strategy.root_device.type == "cuda"
             synchronize_batch_norm(self.encoder, native=first_order and on_gpu)
 
@@ -169,7 +171,7 @@ class MetAug(RebuildableLightningModule):
         check_warm_up(self.trainer, self.encoder_optimizer, self.generator_optimizer)
         epoch, total = count_steps(self.trainer, self.accumulate)
         parts: list[tuple[nn.Module, OptimizerSettings]] = [(self.encoder, self.encoder_optimizer)]
-        if self.generator is not None:
+        if self.generator is not None and has_trained_parameters(self.generator):
             parts.append((self.generator, self.generator_optimizer))
         optimizers = [settings.build(module) for module, settings in parts]
         schedules = [

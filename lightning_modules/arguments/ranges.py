@@ -110,3 +110,13 @@ def check_seed(value: Any) -> None:
         ValueError: If it is negative or has more than 32 bits.
     """
     check_count("seed", value, at_least=0, at_most=2**32 - 1)
+
+
+def check_attraction_weight(value: Any) -> None:
+    """Check the weight of attraction against repulsion in a contrastive loss.
+
+    Raises:
+        TypeError: If it is not a number.
+        ValueError: If it is not positive and finite.
+    """
+    check_number("attraction_weight", value, above=0, hint="1 weighs both alike")

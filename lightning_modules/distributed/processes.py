@@ -17,7 +17,10 @@ class Processes:
     rank = 0
 
     def gather(self, values: Tensor) -> Tensor:
-        """Rows of all processes, in the order of their ranks, without a graph."""
+        """Rows of all processes, without a graph, in the order in which one process has them.
+
+        Samplers deal rows out in turn: row i of process r of W is row W i + r of all.
+        """
         return values
 
     def own(self, values: Tensor) -> Tensor:
@@ -59,15 +62,15 @@ class DistributedProcesses(Processes):
         self.bucket_bytes = int(bucket_mib * 2**20)
 
     def gather(self, values: Tensor) -> Tensor:
-        """Rows of all processes, in the order of their ranks, without a graph."""
+        """Rows of all processes, without a graph, in the order in which one process has them."""
         values = values.detach().contiguous()
         rows = [torch.empty_like(values) for _ in range(self.count)]
         dist.all_gather(rows, values, group=self.group)
-        return torch.cat(rows)
+        return torch.stack(rows, dim=1).flatten(0, 1)
 
     def own(self, values: Tensor) -> Tensor:
         """This process's rows of gathered `values`."""
-        return values.chunk(self.count)[self.rank]
+        return values[self.rank :: self.count]
 
     @contextmanager
     def reducing(

@@ -11,6 +11,7 @@ from .encoder_passes import Encode, EncoderPasses
 from .errors import EngineError
 from .exact import exact
 from .first_order import first_order
+from .inner_step import InnerStep, Precondition
 from .lookahead import lookahead
 from .objective_gradients import DifferentiableObjective, Objective
 from .result import MetaGradient
@@ -61,6 +62,8 @@ def meta_gradient(
     engine: Engine = "exact",
     *,
     outer_objective: Objective | Sequence[Objective] | None = None,
+    outer_encode: Encode | Sequence[Encode] | None = None,
+    precondition: Precondition | None = None,
     inner_steps: int = 1,
     inner_optimizer: InnerOptimizer = "sgd",
     inner_momentum: float = 0.0,
@@ -69,7 +72,9 @@ def meta_gradient(
 ) -> MetaGradient:
     """Gradients of one meta step: the encoder's at theta, the generator's through the look-ahead.
 
-    The generator minimizes `J(omega) = L(theta - alpha dL/d theta, omega)` (MetAug, section 3.4).
+    The generator minimizes `J(omega) = L(theta - alpha dL/d theta, omega)` (MetAug, section 3.4);
+    in general `J(omega) = L'(f'(theta - alpha P dL/d theta), omega)`, with an outer objective L',
+    of features f' of other images or of another representation, and a preconditioner P.
 
     Args:
         encode: `encode(params) -> features [n, V, D]`, or several for micro-batches.
@@ -80,11 +85,18 @@ def meta_gradient(
         inner_lr: alpha > 0, the look-ahead rate.
         engine: `lookahead`, `exact`, `higher` or `first_order`.
         outer_objective: What the generator minimizes at the look-ahead; None for `objective`.
+        outer_encode: `outer_encode(params) -> features` of the outer objective: those of a held-out
+            batch, or another representation, instances first; None for `encode`. Not with
+            `lookahead`.
+        precondition: P, from tensors like theta to tensors like them: linear, constant, of
+            operations that torch differentiates (an optimizer's scaling, a mask); None for the
+            identity. `lookahead` takes it to be symmetric.
         inner_steps: Number of inner steps (`higher` alone does more than 1).
         inner_optimizer: `sgd`, or `adam` (`higher` alone).
         inner_momentum: Momentum of inner SGD (`higher` alone; it matters from 2 steps on).
-        plain_generator: Whether the plain gradient of the generator is wanted too; where
-            `outer_objective` is another one, it costs an evaluation.
+        plain_generator: Whether the plain gradient of the generator is wanted too, that of the
+            outer objective at theta; where it is another one, it costs an evaluation, and where
+            it is of other features, a forward pass of the encoder as well.
         processes: The processes that share the global batch; None for this one alone.
 
     Returns:
@@ -96,21 +108,29 @@ def meta_gradient(
     """
     check_inner_step(engine, inner_lr, inner_steps, inner_optimizer, inner_momentum)
     passes = EncoderPasses(encode, encoder_params, processes, engine)
+    outer_passes = passes
+    if outer_encode is not None:
+        outer_passes = EncoderPasses(outer_encode, encoder_params, processes, engine)
+    step = InnerStep(inner_lr, precondition)
     inner = DifferentiableObjective(objective, generator_params)
     outer = (
         inner
-        if outer_objective is None
-        else DifferentiableObjective(outer_objective, generator_params)
+        if outer_objective is None and outer_encode is None
+        else DifferentiableObjective(
+            objective if outer_objective is None else outer_objective, generator_params
+        )
     )
     if engine == "higher":
         settings: dict[str, Any] = {"optimizer": inner_optimizer, "momentum": inner_momentum}
-        result = unrolled(passes, inner, outer, inner_lr, steps=inner_steps, **settings)
+        settings["steps"] = inner_steps
+        result = unrolled(passes, inner, outer, step, outer_passes, **settings)
     else:
         engines = {"lookahead": lookahead, "exact": exact, "first_order": first_order}
-        result = engines[engine](passes, inner, outer, inner_lr)
+        result = engines[engine](passes, inner, outer, step, outer_passes)
     if outer is inner or not plain_generator:
         return result
-    return result._replace(plain_generator=outer.generator_gradient(result.features))
+    features = result.features if outer_passes is passes else outer_passes.forward(passes.params)
+    return result._replace(plain_generator=outer.generator_gradient(features))
 
 
 def encoder_gradient(

@@ -3,6 +3,7 @@
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from .encoder_passes import EncoderPasses, subtract_scaled
+from .inner_step import InnerStep
 from .objective_gradients import DifferentiableObjective
 from .result import MetaGradient
 
@@ -12,31 +13,33 @@ def exact(
     passes: EncoderPasses,
     inner: DifferentiableObjective,
     outer: DifferentiableObjective,
-    inner_lr: float,
+    step: InnerStep,
+    outer_passes: EncoderPasses,
 ) -> MetaGradient:
     """The meta-gradient to rounding, without a second derivative through the encoder.
 
     `dJ = dL/d omega (theta-hat, omega) - alpha * d<J f . v, dL/dZ>/d omega` with
-    `v = dL/d theta-hat`. Costs 8 to 9 encoder forwards; the encoder must have forward-mode
-    derivatives.
+    `v = P^T dL/d theta-hat`, P the identity if there is no preconditioner. Costs 8 to 9 encoder
+    forwards; the encoder must have forward-mode derivatives.
 
     Args:
         passes: The encoder.
         inner: The encoder's objective.
         outer: The generator's objective; the same object if it is the same.
-        inner_lr: alpha, the look-ahead rate.
+        step: The look-ahead step.
+        outer_passes: The encoder at the look-ahead; the same object if it encodes the same.
     """
     features, pullback = passes.linearize(passes.params, tangent_follows=True)
     point = inner.gradients_at(features, of_generator=outer is inner, second_order=True)
     gradient = pullback(point.grad_features)
-    ahead, pullback_ahead = passes.linearize(subtract_scaled(passes.params, gradient, inner_lr))
+    ahead, pullback_ahead = outer_passes.linearize(step.ahead(passes.params, gradient))
     point_ahead = outer.gradients_at(ahead)
-    direction = pullback_ahead(point_ahead.grad_features)
+    direction = step.transposed(pullback_ahead(point_ahead.grad_features))
     del pullback_ahead  # and with it the look-ahead parameters
     mixed = point.mixed_derivative(passes.tangent(passes.params, direction))
     return MetaGradient(
         encoder=gradient,
-        generator=subtract_scaled(point_ahead.grad_generator, mixed, inner_lr),
+        generator=subtract_scaled(point_ahead.grad_generator, mixed, step.rate),
         loss=point.loss,
         plain_generator=point.grad_generator,
         features=features,

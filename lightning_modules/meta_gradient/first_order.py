@@ -1,6 +1,7 @@
 """Engine `first_order`: looks ahead but drops the mixed second derivative; for ablation."""
 
-from .encoder_passes import EncoderPasses, subtract_scaled
+from .encoder_passes import EncoderPasses
+from .inner_step import InnerStep
 from .objective_gradients import DifferentiableObjective
 from .result import MetaGradient
 
@@ -9,7 +10,8 @@ def first_order(
     passes: EncoderPasses,
     inner: DifferentiableObjective,
     outer: DifferentiableObjective,
-    inner_lr: float,
+    step: InnerStep,
+    outer_passes: EncoderPasses,
 ) -> MetaGradient:
     """`dL/d omega` at the look-ahead alone. Costs 4 encoder forwards.
 
@@ -17,12 +19,13 @@ def first_order(
         passes: The encoder.
         inner: The encoder's objective.
         outer: The generator's objective; the same object if it is the same.
-        inner_lr: alpha, the look-ahead rate.
+        step: The look-ahead step.
+        outer_passes: The encoder at the look-ahead; the same object if it encodes the same.
     """
     features, pullback = passes.linearize(passes.params)
     point = inner.gradients_at(features, of_generator=outer is inner)
     gradient = pullback(point.grad_features)
-    ahead = passes.forward(subtract_scaled(passes.params, gradient, inner_lr))
+    ahead = outer_passes.forward(step.ahead(passes.params, gradient))
     return MetaGradient(
         encoder=gradient,
         generator=outer.generator_gradient(ahead),

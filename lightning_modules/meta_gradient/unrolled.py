@@ -15,6 +15,7 @@ from .errors import (
     explained,
     refuse_once_differentiable,
 )
+from .inner_step import InnerStep
 from .objective_gradients import DifferentiableObjective, gradients
 from .result import MetaGradient
 
@@ -25,7 +26,8 @@ def unrolled(
     passes: EncoderPasses,
     inner: DifferentiableObjective,
     outer: DifferentiableObjective,
-    inner_lr: float,
+    step: InnerStep,
+    outer_passes: EncoderPasses,
     *,
     steps: int = 1,
     optimizer: InnerOptimizer = "sgd",
@@ -40,7 +42,8 @@ def unrolled(
         passes: The encoder, whole and on one process.
         inner: The encoder's objective.
         outer: The generator's objective; the same object if it is the same.
-        inner_lr: The inner optimizer's learning rate.
+        step: The inner optimizer's learning rate, and what becomes of gradients before it.
+        outer_passes: The encoder at the look-ahead; the same object if it encodes the same.
         steps: Number of inner steps, >= 1.
         optimizer: `sgd` or `adam`.
         momentum: Momentum of `sgd`.
@@ -49,23 +52,24 @@ def unrolled(
         EngineError: On several processes or micro-batches, or if the encoder has no second
             derivatives.
     """
-    if passes.processes.count > 1 or len(passes.micro_batches) > 1:
+    pieces = max(len(passes.micro_batches), len(outer_passes.micro_batches))
+    if passes.processes.count > 1 or pieces > 1:
         raise EngineError(
             f"engine 'higher' unrolls one process and one whole batch, got "
-            f"{passes.processes.count} processes and {len(passes.micro_batches)} micro-batches; "
+            f"{passes.processes.count} processes and {pieces} micro-batches; "
             "use engine 'exact', which gives the same gradient"
         )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # higher imports modules that newer torch deprecates
         import higher
 
-    encode = passes.micro_batches[0]
+    encode, encode_outer = passes.micro_batches[0], outer_passes.micro_batches[0]
     fast = [param.detach().clone().requires_grad_() for param in passes.params]
     base: torch.optim.Optimizer
     if optimizer == "adam":
-        base = torch.optim.Adam(fast, lr=inner_lr)
+        base = torch.optim.Adam(fast, lr=step.rate)
     else:
-        base = torch.optim.SGD(fast, lr=inner_lr, momentum=momentum)
+        base = torch.optim.SGD(fast, lr=step.rate, momentum=momentum)
     unroll = higher.get_diff_optim(base, fast, track_higher_grads=True)
 
     with (
@@ -79,23 +83,25 @@ def unrolled(
         loss = inner.value(features)
         params_of_both = inner.generator_params if outer is inner else []
         plain = gradients(loss, params_of_both, retain_graph=True)
-        captured: list[Tensor] = []
+        captured: list[list[Tensor]] = []
 
-        def capture(grads: Sequence[Tensor | None]) -> Sequence[Tensor | None]:
+        def capture(grads: Sequence[Tensor | None]) -> list[Tensor]:
             filled = [
                 torch.zeros_like(param) if grad is None else grad
                 for grad, param in zip(grads, fast, strict=True)
             ]
             refuse_once_differentiable(filled)
-            captured.extend(grad.detach() for grad in filled)
-            return filled
+            captured.append([grad.detach() for grad in filled])
+            return step.direction(filled)
 
         params = list(unroll.step(loss, params=fast, grad_callback=capture))
         for _ in range(steps - 1):
-            params = list(unroll.step(inner.value(encode(params)), params=params))
-        meta = gradients(outer.value(encode(params)), inner.generator_params)
+            params = list(
+                unroll.step(inner.value(encode(params)), params=params, grad_callback=capture)
+            )
+        meta = gradients(outer.value(encode_outer(params)), inner.generator_params)
     return MetaGradient(
-        encoder=captured,
+        encoder=captured[0],
         generator=meta,
         loss=loss.detach(),
         plain_generator=plain,

@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 
 from ..arguments.ranges import check_choice, check_number
+from ..arguments.similarities import check_similarities
 from ..checkpoints.rebuildable import Rebuildable
-from .pairs import PairSet, check_similarities
+from .pairs import PairSet
 
 MarginKind = Literal["large", "small", "mean"]
 ActsOn = Literal["both", "generator", "none"]

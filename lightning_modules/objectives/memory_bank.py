@@ -8,6 +8,7 @@ from torch.nn import functional
 
 from ..arguments.ranges import check_count, check_number, check_seed
 from ..checkpoints.rebuildable import Rebuildable
+from ..checkpoints.step_draws import onto
 from .pairs import Negatives
 
 
@@ -53,7 +54,7 @@ class MemoryBank(Rebuildable):
         self.register_buffer("entries", torch.empty(0))
 
     def allocate_for(self, datamodule: Any, feature_dim: int, *parts: Any) -> None:
-        """Make room for a data module's training images.
+        """Make room for a data module's training images, where there is none yet.
 
         Args:
             datamodule: May tell its `num_instances` and `num_views`.
@@ -63,6 +64,8 @@ class MemoryBank(Rebuildable):
         Raises:
             ValueError: If nothing tells the number of images or of views.
         """
+        if self.entries.numel():
+            return
         instances = self.num_instances or getattr(datamodule, "num_instances", None)
         told = (getattr(part, "num_views", None) for part in (*parts, datamodule))
         views = next(filter(None, told), None)
@@ -90,9 +93,7 @@ class MemoryBank(Rebuildable):
         generator = torch.Generator().manual_seed((self.seed + 1) * 0x9E3779B1 + step)
         count = self.entries.shape[0]
         index = torch.randint(count, (self.num_negatives,), generator=generator)
-        if self.entries.is_cuda:  # drawn on the CPU, so that any device has the same draws
-            index = index.pin_memory()
-        index = index.to(self.entries.device, non_blocking=True)
+        index = onto(index, self.entries.device)  # drawn on the CPU: any device has the same draws
         return Negatives(self.entries[index].transpose(0, 1), index)
 
     @torch.no_grad()

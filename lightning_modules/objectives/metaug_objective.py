@@ -1,7 +1,7 @@
 """The objective: a contrastive loss over original and augmented features, and the margins."""
 
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +10,7 @@ from ..arguments.ranges import check_choice, check_number
 from ..checkpoints.rebuildable import Rebuildable
 from .margin import MarginRegularization
 from .oucl import OUCL
-from .pairs import Negatives, PairSet, form_pairs
+from .pairs import Negatives, PairSet, compared_features, form_pairs
 
 Composition = Literal["unified", "substituted", "anchored"]
 
@@ -53,6 +53,9 @@ class MetAugObjective(Rebuildable):
         detach: The encoder takes augmented features as given, instead of learning through the
             generator as well; the generator learns as before. The engine `lookahead` then
             neglects the path through the generator in v, and is no closer than `first_order`.
+        synthetic_negatives: More negatives or others in their place, for the contrastive loss:
+            `HardNegativeMixing` (MoCHi), `NegativeInterpolation` (FT), or your own
+            `(pairs, anchors, others) -> pairs`; null for none. The margins keep to the originals.
 
     Examples:
         >>> objective = MetAugObjective(margin=MarginRegularization())
@@ -69,6 +72,7 @@ class MetAugObjective(Rebuildable):
         margin: MarginRegularization | None = None,
         adversarial: bool = False,
         detach: bool = False,
+        synthetic_negatives: nn.Module | None = None,
     ) -> None:
         super().__init__()
         check_number("augmented_weight", augmented_weight, at_least=0)
@@ -79,6 +83,7 @@ class MetAugObjective(Rebuildable):
         self.margin = margin
         self.adversarial = adversarial
         self.detach = detach
+        self.synthetic_negatives = synthetic_negatives
 
     @property
     def differs(self) -> bool:
@@ -142,16 +147,16 @@ class MetAugObjective(Rebuildable):
                 "a batch of 1 instance has no negatives; use a batch of 2 or more, or a memory bank"
             )
         through = not self.detach if through is None else through
-        pairs = form_pairs(
-            features,
-            None if augment is None else augment(features if through else features.detach()),
-            rows=rows,
-            negatives=negatives,
-            index=index,
-            same_view_negatives=getattr(self.contrast, "same_view_negatives", False),
-        )
+        augmented = None if augment is None else augment(features if through else features.detach())
+        given: dict[str, Any] = {"rows": rows, "negatives": negatives}
+        same_view = getattr(self.contrast, "same_view_negatives", False)
+        pairs = form_pairs(features, augmented, index=index, same_view_negatives=same_view, **given)
+        contrasted = pairs
+        if self.synthetic_negatives is not None:
+            compared = compared_features(pairs, features, augmented, **given)
+            contrasted = self.synthetic_negatives(pairs, *compared)
         whole = rows is None
-        contrast = _share(self.compose(pairs), count, whole)
+        contrast = _share(self.compose(contrasted), count, whole)
         if augment is None or self.margin is None:
             return Terms.of(contrast)
         margin, weight = _share(self.margin(pairs), count, whole), self.margin.weight

@@ -14,25 +14,6 @@ import torch
 from torch import Tensor
 
 
-def check_similarities(**similarities: Tensor) -> None:
-    """Check that similarities are non-empty matrices with one row per instance.
-
-    Args:
-        similarities: Tensors by name, each `[N, pairs of the instance]`.
-
-    Raises:
-        ValueError: Naming the tensor and its shape.
-    """
-    rows = next(iter(similarities.values())).shape[:1]
-    for name, tensor in similarities.items():
-        if tensor.ndim != 2 or tensor.shape[:1] != rows or 0 in tensor.shape:
-            shapes = {key: tuple(value.shape) for key, value in similarities.items()}
-            raise ValueError(
-                f"{name} must be a non-empty matrix [instances, pairs] with as many rows as the "
-                f"others, got shapes {shapes}"
-            )
-
-
 @dataclass(frozen=True)
 class Negatives:
     """Features drawn from a memory bank, used as negatives instead of the batch.
@@ -222,8 +203,7 @@ def form_pairs(
         )
     own_rows = slice(None) if rows is None else rows
     # all features of an instance, [F, G, D], and those of the block, [F, B, D]
-    everything = features if augmented is None else torch.cat([features, augmented], dim=1)
-    everything = everything.transpose(0, 1)
+    everything = _features_by_number(features, augmented)
     block = everything if rows is None else everything[:, rows]
 
     # positives: the features of one instance, [Qp, B, D] each
@@ -235,23 +215,22 @@ def form_pairs(
     # negatives: features of the block against those of all instances, or of the bank, [Qn, M, D]
     compared: Tensor | int
     if negatives is None:
-        candidates, others = numbers, everything
+        candidates = numbers
         start, stop, _ = own_rows.indices(count)
         bias, compared = _own_columns(count, start, stop, features.device), count - 1
     else:
         if index is None:
             raise ValueError("negatives from a memory bank need the dataset index of the batch")
-        candidates, others = range(2 * views, 3 * views), negatives.features
+        candidates = range(2 * views, 3 * views)
         same = index[own_rows, None] == negatives.index
         bias = torch.zeros_like(same, dtype=features.dtype).masked_fill_(same, -torch.inf)
         compared = (~same).sum(dim=1)
     negative_pairs = _ordered(numbers, candidates, views, same_view=same_view_negatives)
-    anchor, other = (column.tolist() for column in negative_pairs.T)
-    rows_of_others = [number - candidates[0] for number in other]
+    anchors, others = _sides(negative_pairs, block, everything, negatives)
     half = _half(features.dtype, features.device)
     return PairSet(
         positive=torch.add(half, positive, alpha=0.5),
-        negative=similarity(_take(block, anchor), _take(others, rows_of_others)),
+        negative=similarity(anchors, others),
         bias=bias,
         compared=compared,
         positive_pairs=positive_pairs,
@@ -259,6 +238,48 @@ def form_pairs(
         num_views=views,
         fixed_originals=not features.requires_grad,
     )
+
+
+def compared_features(
+    pairs: PairSet,
+    features: Tensor,
+    augmented: Tensor | None = None,
+    *,
+    rows: slice | None = None,
+    negatives: Negatives | None = None,
+) -> tuple[Tensor, Tensor]:
+    """The features whose similarities `pairs.negative` holds.
+
+    Args:
+        pairs: What `form_pairs` made of the same arguments.
+        features: As given to `form_pairs`.
+        augmented: Likewise.
+        rows: Likewise.
+        negatives: Likewise.
+
+    Returns:
+        The anchors, `[Qn, B, D]`, and those they are compared with, `[Qn, M, D]`.
+    """
+    everything = _features_by_number(features, augmented)
+    block = everything if rows is None else everything[:, rows]
+    return _sides(pairs.negative_pairs, block, everything, negatives)
+
+
+def _features_by_number(features: Tensor, augmented: Tensor | None) -> Tensor:
+    """All features of an instance, `[F, G, D]`."""
+    both = features if augmented is None else torch.cat([features, augmented], dim=1)
+    return both.transpose(0, 1)
+
+
+def _sides(
+    pairs: np.ndarray, block: Tensor, everything: Tensor, negatives: Negatives | None
+) -> tuple[Tensor, Tensor]:
+    """Anchors and others of negative pairs; of a memory bank the numbers begin at 2V."""
+    anchor, other = (column.tolist() for column in pairs.T)
+    if negatives is None:
+        return _take(block, anchor), _take(everything, other)
+    start = 2 * len(negatives.features)
+    return _take(block, anchor), _take(negatives.features, [number - start for number in other])
 
 
 def _ordered(anchors: range, others: range, views: int, *, same_view: bool = False) -> np.ndarray:

@@ -36,7 +36,11 @@ class EncoderContract(Protocol):
 
 
 class GeneratorContract(Protocol):
-    """a_omega: what is meta-learned. Attributes `num_views` and `feature_dim` may be left out."""
+    """a_omega: what is meta-learned. Attributes `num_views` and `feature_dim` may be left out.
+
+    One without trained parameters takes no meta step. Of any part a method `set_step(step)` is
+    called with the number of each training step, for draws that follow from it.
+    """
 
     def __call__(self, features: Tensor) -> Tensor:
         """Augmented features, `[N, V, D] -> [N, V, D]`, unit norm."""

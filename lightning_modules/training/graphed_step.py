@@ -168,6 +168,8 @@ class GraphedStep:
             return "engine 'higher' unrolls on the host; use engine 'exact'"
         if computation.memory_bank is not None:
             return "the memory bank draws on the host"
+        if computation.draws_by_step:
+            return "a latent augmentation draws on the host"
         if len(batches) > 1 or (size is not None and len(batches[0].views[0]) > size):
             return "a step has several batches or micro-batches"
         return None

@@ -124,6 +124,11 @@ class OptimizerSettings:
         return LambdaLR(optimizer, lambda step: self.factor(step, steps_per_epoch, total_steps))
 
 
+def has_trained_parameters(module: nn.Module | None) -> bool:
+    """Whether a network is there and has parameters that train."""
+    return module is not None and any(param.requires_grad for param in module.parameters())
+
+
 def clip_by_norm(grads: Sequence[Tensor], max_norm: float) -> list[Tensor]:
     """Gradients scaled so that their joint norm is at most `max_norm`; those given stay.
 

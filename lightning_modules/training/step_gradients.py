@@ -103,6 +103,13 @@ class StepComputation:
         """Where the generator's tensors are, if there is one."""
         return None if self.generator is None else TensorSlots(self.generator)
 
+    @cached_property
+    def draws_by_step(self) -> list[Any]:
+        """Parts of generator and objective whose random numbers follow from the step."""
+        networks = [each for each in (self.generator, self.objective) if each is not None]
+        parts = [part for network in networks for part in network.modules()]
+        return [part for part in parts if callable(getattr(part, "set_step", None))]
+
     def __call__(
         self, batches: list[Batch], step: int, *, plain_generator: bool = True
     ) -> StepGradients:
@@ -114,6 +121,8 @@ class StepComputation:
             plain_generator: Whether the plain gradient of the generator is wanted too.
         """
         processes = current_processes()
+        for part in self.draws_by_step:
+            part.set_step(step)
         objective, index = self._objective(join(batches), step, processes)
         names, slots = list(self.encoder_slots.trained), self.encoder_slots
         encodes = [
@@ -151,14 +160,15 @@ class StepComputation:
         plain_generator: bool,
     ) -> tuple[MetaGradient, Tensor | None]:
         params = list(self.encoder_slots.trained.values())
-        if self.generator_slots is None or step % self.meta.every:
+        slots = self.generator_slots
+        if slots is None or not slots.trained or step % self.meta.every:  # no meta step
             plain = encoder_gradient(encodes, params, objective.inner, processes=processes)
             return plain, None
         arguments: dict[str, Any] = {
             "encode": encodes,
             "encoder_params": params,
             "objective": objective.inner,
-            "generator_params": list(self.generator_slots.trained.values()),
+            "generator_params": list(slots.trained.values()),
             "inner_lr": self.meta.inner_lr,
             "outer_objective": objective.outer,
             "plain_generator": plain_generator,

@@ -96,7 +96,26 @@ def test_trains_a_step(name, data_arguments):
     assert (run / "checkpoints" / "last.ckpt").is_file()
 
 
-@pytest.mark.parametrize("overlay", ["oucl_only", "simclr"])
+ABLATIONS = ["oucl_only", "simclr", "attraction"]
+AUGMENTATIONS = ["ifm", "mochi", "feature_transformation", "noise"]
+
+
+@pytest.mark.parametrize("overlay", AUGMENTATIONS)
+def test_an_augmentation_leaves_nothing_of_the_config_below_it(overlay, capsys):
+    """Its objective is the same above the paper's form and above the adversary."""
+    models = []
+    for below in ([], ["--config", "adversarial.yaml"]):
+        words = ["--config", "digits.yaml", *below, "--config", overlay]
+        models.append(resulting_config(words, capsys)["model"]["init_args"])
+    assert models[0]["generator"] == models[1]["generator"]
+    if models[0]["generator"] is None:  # then these two are of nothing
+        for model in models:
+            for name in ("augmented_weight", "adversarial", "detach"):
+                del model["objective"]["init_args"][name]
+    assert models[0]["objective"] == models[1]["objective"]
+
+
+@pytest.mark.parametrize("overlay", [*ABLATIONS, *AUGMENTATIONS])
 def test_digits_with_ablation_trains_a_step(overlay):
     assert main(["fit", "--config", "digits.yaml", "--config", overlay, *SMALL]) == 0
     assert Path("runs/digits/version_0/checkpoints/last.ckpt").is_file()

@@ -18,6 +18,11 @@ FLOAT64 = [
         ("lookahead", "exact"), ("resnet", "vit"), ("batch", "bank"), ("64-true",)
     )
 ]
+FLOAT64 += [
+    f"{augmentation},vit,{negatives},64-true"
+    for augmentation in ("mochi_noise", "transformation")
+    for negatives in ("batch", "bank")
+]
 FLOAT32 = ["lookahead,smooth_resnet,batch,32-true", "exact,vit,bank,32-true"]
 BROKEN = [
     "lookahead,vit,batch,64-true,features",

@@ -2,7 +2,7 @@
 
 Run by the tests of many processes, alone or under torchrun:
 `train_on_processes.py OUT NODES ENGINE,ENCODER,NEGATIVES,PRECISION[,BROKEN] ...`, where BROKEN
-names a reduction over processes to leave out.
+names a reduction over processes to leave out. ENGINE may name latent augmentations instead.
 """
 
 import os
@@ -18,11 +18,16 @@ from metaug.lightning_modules import (
     OUCL,
     AugmentationGenerator,
     Encoder,
+    ExtrapolationGenerator,
+    HardNegativeMixing,
+    ImplicitFeatureModification,
     MarginRegularization,
     MemoryBank,
     MetaStep,
     MetAug,
     MetAugObjective,
+    NegativeInterpolation,
+    NoiseGenerator,
     OptimizerSettings,
 )
 from metaug.lightning_modules.distributed.batch_norm import _AllReduceSum
@@ -68,18 +73,31 @@ def module(engine: str, encoder: str, negatives: str) -> MetAug:
     for name, parameter in network.named_parameters():
         if name.endswith("bias"):  # from 0, distances would be relative to a few steps alone
             torch.nn.init.normal_(parameter, std=0.1)
+    if engine == "mochi_noise":  # latent augmentations, without a meta step
+        contrast = ImplicitFeatureModification(OUCL(attraction_weight=0.6))
+        objective = MetAugObjective(contrast, synthetic_negatives=HardNegativeMixing(4, 3, 2))
+        generator: torch.nn.Module = NoiseGenerator(0.5)
+        meta = MetaStep()
+    elif engine == "transformation":
+        objective = MetAugObjective(synthetic_negatives=NegativeInterpolation())
+        generator, meta = ExtrapolationGenerator(), MetaStep()
+    else:
+        margin = MarginRegularization(weight=0.5, acts_on="both")
+        objective = MetAugObjective(OUCL(), augmented_weight=0.5, margin=margin)
+        generator = AugmentationGenerator(feature_dim=8, num_views=2, hidden_dim=16)
+        meta = MetaStep(engine=engine, inner_lr=0.02)
+    bank = None
+    if negatives == "bank":
+        bank = MemoryBank(16)
+        bank.allocate(STEPS * BATCH, num_views=2, feature_dim=8)
     return MetAug(
         network,
-        MetAugObjective(
-            OUCL(),
-            augmented_weight=0.5,
-            margin=MarginRegularization(weight=0.5, acts_on="both"),
-        ),
-        AugmentationGenerator(feature_dim=8, num_views=2, hidden_dim=16),
-        meta=MetaStep(engine=engine, inner_lr=0.02),
+        objective,
+        generator,
+        meta=meta,
         encoder_optimizer=settings,
         generator_optimizer=settings,
-        memory_bank=MemoryBank(16, num_instances=STEPS * BATCH) if negatives == "bank" else None,
+        memory_bank=bank,
         clip_norm=5.0,
     )
 

@@ -36,6 +36,19 @@ def oucl_of_instance(positive, negative, gamma=16.0, margin=None) -> Tensor:
     return 16 / gamma * total.log()
 
 
+def weighed_oucl_of_instance(positive, negative, gamma, margin, weight) -> Tensor:
+    """log(1 + sum_n e^a * (sum_p e^b)^w) written out."""
+    repulsion = attraction = torch.zeros((), dtype=torch.float64)
+    for s in negative:
+        pace = 1.0 if margin is None else max(s.item() + margin, 0.0)
+        repulsion = repulsion + (gamma * pace * (s - (margin or 0.0))).exp()
+    for s in positive:
+        pace = 1.0 if margin is None else max(1 + margin - s.item(), 0.0)
+        easy = 0.0 if margin is None else 1 - margin
+        attraction = attraction + (-gamma * pace * (s - easy)).exp()
+    return 16 / gamma * (1 + repulsion * attraction**weight).log()
+
+
 def margins_of_instance(positive, negative, kind) -> tuple[Tensor, Tensor]:
     hardest_positive, hardest_negative = min(positive), max(negative)
     least = min(hardest_positive, hardest_negative)
@@ -122,8 +135,11 @@ def regularization(features, augmented, kind, w_positive, w_negative, bank=None,
     return total / len(features)
 
 
-def nt_xent(features, temperature) -> float:
-    """SimCLR's loss (Chen et al., 2020, equation 1) over the features of all views."""
+def nt_xent(features, temperature, weight=1.0) -> float:
+    """SimCLR's loss (Chen et al., 2020, equation 1) over the features of all views.
+
+    The logit of a positive is weighed by `weight`.
+    """
     count, views, _ = features.shape
     names = [(i, v) for i in range(count) for v in range(views)]
     losses = []
@@ -131,7 +147,7 @@ def nt_xent(features, temperature) -> float:
         for w in range(views):
             if w == v:
                 continue
-            numerator = math.exp(float(features[i, v] @ features[i, w]) / temperature)
+            numerator = math.exp(weight * float(features[i, v] @ features[i, w]) / temperature)
             others = [
                 math.exp(float(features[i, v] @ features[j, u]) / temperature)
                 for j, u in names

@@ -5,7 +5,13 @@ import torch
 from metaug.lightning_modules import OUCL, oucl
 from metaug.lightning_modules.objectives import form_pairs
 
-from .loops import ORIGINAL, contrast_among, oucl_of_instance, unit_features
+from .loops import (
+    ORIGINAL,
+    contrast_among,
+    oucl_of_instance,
+    unit_features,
+    weighed_oucl_of_instance,
+)
 
 SETTINGS = [(16.0, None), (4.0, None), (16.0, 0.25), (64.0, 0.4), (16.0, 0.0)]
 
@@ -32,6 +38,29 @@ def test_value_and_gradient_equal_the_loops(gamma, margin):
     grads = torch.autograd.grad(value, [positive, negative])
     expected_grads = torch.autograd.grad(expected, [positive, negative])
     torch.testing.assert_close(grads, expected_grads, rtol=1e-10, atol=1e-14)
+
+
+@pytest.mark.parametrize("weight", [0.3, 0.6, 1.0, 2.5])
+@pytest.mark.parametrize(("gamma", "margin"), SETTINGS)
+def test_attraction_is_weighed_as_in_the_loops(gamma, margin, weight):
+    positive, negative = similarities()
+    value = oucl(positive, negative, gamma, margin, weight)
+    rows = zip(positive, negative, strict=True)
+    expected = sum(weighed_oucl_of_instance(p, n, gamma, margin, weight) for p, n in rows) / 5
+    torch.testing.assert_close(value, expected, rtol=1e-12, atol=0)
+    grads = torch.autograd.grad(value, [positive, negative])
+    expected_grads = torch.autograd.grad(expected, [positive, negative])
+    torch.testing.assert_close(grads, expected_grads, rtol=1e-9, atol=1e-14)
+    if margin is None:  # attraction is `weight` times the repulsion
+        torch.testing.assert_close(-grads[0].sum(1), weight * grads[1].sum(1))
+
+    features = unit_features(4, 3, 6)
+    members = [(ORIGINAL, view) for view in range(3)]
+    expected = contrast_among(
+        features, None, members, lambda p, n: weighed_oucl_of_instance(p, n, gamma, margin, weight)
+    )
+    losses = OUCL(gamma, margin, attraction_weight=weight)(form_pairs(features))
+    torch.testing.assert_close(losses.mean(), expected, rtol=1e-12, atol=0)
 
 
 def test_gradient_of_the_plain_form():
@@ -77,6 +106,14 @@ def test_module_equals_the_loops_over_pairs(views, gamma, margin):
 def test_errors_name_value_and_cure(arguments, words):
     with pytest.raises(ValueError, match=words):
         oucl(*arguments)
+
+
+@pytest.mark.parametrize("weight", [0, -0.6, float("inf")])
+def test_attraction_weight_must_be_positive(weight):
+    with pytest.raises(ValueError, match="attraction_weight must be greater than 0"):
+        OUCL(attraction_weight=weight)
+    with pytest.raises(ValueError, match="attraction_weight must be greater than 0"):
+        oucl(torch.ones(1, 1), torch.ones(1, 1), attraction_weight=weight)
 
 
 def test_module_refuses_a_wrong_gamma():

@@ -10,11 +10,15 @@ import pytest
 import pytorch_lightning as pl
 import torch
 from metaug.lightning_modules import (
+    OUCL,
     Encoder,
+    HardNegativeMixing,
+    ImplicitFeatureModification,
     MarginRegularization,
     MemoryBank,
     MetaStep,
     MetAugObjective,
+    NoiseGenerator,
     OptimizerSettings,
 )
 from metaug.lightning_modules.training.graphed_step import CudaGraphs, GraphedStep
@@ -188,6 +192,15 @@ def test_exchanged_tensors_are_recorded_anew(exchange):
     assert all(torch.equal(recorded[name], value) for name, value in usual.items())
 
 
+def mochi():
+    return MetAugObjective(synthetic_negatives=HardNegativeMixing(), detach=True)
+
+
+def test_augmentations_without_draws_are_recorded():
+    contrast = ImplicitFeatureModification(OUCL(attraction_weight=0.6))
+    check_equal(lambda: module(generator=None, objective=MetAugObjective(contrast)), 18)
+
+
 def made(settings):
     return {name: each() if callable(each) else each for name, each in settings.items()}
 
@@ -196,6 +209,8 @@ def made(settings):
     ("settings", "reason"),
     [
         ({"meta": MetaStep(engine="higher")}, "engine 'higher' unrolls"),
+        ({"generator": lambda: NoiseGenerator()}, "latent augmentation draws"),
+        ({"objective": lambda: mochi()}, "latent augmentation draws"),
         ({"memory_bank": lambda: MemoryBank(4, num_instances=48)}, "memory bank draws"),
         ({"micro_batch_size": 2}, "micro-batches"),
         ({"accumulate": 2}, "several batches"),
