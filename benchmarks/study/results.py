@@ -20,6 +20,7 @@ COLUMNS = (
     "knn",
     "linear",
     "rank",
+    "infonce",
     "loss",
     "meta_gap",
     "cpu_seconds",
@@ -53,7 +54,7 @@ class Results:
             line
             | {"seed": int(line["seed"])}
             | {name: json.loads(line[name]) for name in ("budget", "settings")}
-            | {name: float(line[name] or "nan") for name in COLUMNS[2:9]}
+            | {name: float(line.get(name) or "nan") for name in COLUMNS[2:10]}
             for line in lines
         ]
 

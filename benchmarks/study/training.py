@@ -8,7 +8,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from metaug.callbacks import CollapseMonitor, KNNProbe, LinearProbe
+from metaug.callbacks import CollapseMonitor, KNNProbe, LinearProbe, RepresentationInfoNCE
 
 from .data import StudyData
 from .rows import build
@@ -49,7 +49,8 @@ def run(settings: dict[str, Any], budget: Budget, data: str, seed: int) -> dict[
         seed: Seed of initial parameters, order and views.
 
     Returns:
-        `knn` and `linear` top-1 in %, `rank` (RankMe), `meta_gap`, `loss`, and the CPU
+        `knn` and `linear` top-1 in %, `rank` (RankMe), `infonce` of the representation of 2,000
+        test images, which needs no labels, `meta_gap`, `loss`, and the CPU
         and wall time of training in seconds.
     """
     warnings.filterwarnings("ignore", module="pytorch_lightning")
@@ -60,12 +61,13 @@ def run(settings: dict[str, Any], budget: Budget, data: str, seed: int) -> dict[
     last: dict[str, Any] = {"queries": queries, "every_n_epochs": budget.epochs}
     probes = [KNNProbe(k=200, temperature=0.1, **last), LinearProbe(**last)]
     monitor = CollapseMonitor(max_images=2048, **last)
+    unlabeled = RepresentationInfoNCE(every_n_epochs=budget.epochs)
     trainer = pl.Trainer(
         accelerator="gpu" if budget.device == "cuda" else "cpu",
         devices=1,
         precision=budget.precision,  # type: ignore[arg-type]
         max_epochs=budget.epochs,
-        callbacks=[clock, *probes, monitor],
+        callbacks=[clock, *probes, monitor, unlabeled],
         limit_val_batches=0,
         logger=False,
         enable_checkpointing=False,
@@ -79,6 +81,7 @@ def run(settings: dict[str, Any], budget: Budget, data: str, seed: int) -> dict[
         "knn": 100 * probes[0].scores["val/knn_top1"],
         "linear": 100 * probes[1].scores["val/linear_top1"],
         "rank": monitor.latest["representation/rank"],
+        "infonce": float(logged["val/representation_infonce"]),
         "loss": float(logged["train/loss"]),
         "meta_gap": float(logged.get("train/meta_gap", float("nan"))),
         "cpu_seconds": clock.cpu,

@@ -89,8 +89,7 @@ def unified_loss(
     """All pairs of each instance in one term, `[B]`.
 
     `16/gamma * softplus(logsumexp_n(slope * negative) + w logsumexp_p(-slope * positive))`. torch's
-    own derivatives are the same, but the second one takes twice the operations and passes over the
-    pairs.
+    own derivatives are the same, in more operations and passes over the pairs.
 
     Args:
         positive: Similarities of positive pairs, `[P, B]`, or their negative logits.
