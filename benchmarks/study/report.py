@@ -7,6 +7,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 from metaug.callbacks.plotting.style import COLORS, INK, MUTED, style
+from scipy.stats import spearmanr
 
 from .results import Results
 from .rows import Rows
@@ -50,8 +51,8 @@ def table(runs: dict[str, Lines], rows: Rows) -> list[str]:
     base = finished(runs, rows.baseline)
     lines = [
         f"| row | seeds | kNN | linear | kNN − {rows.baseline} | linear − {rows.baseline} "
-        "| rank | CPU s |",
-        "|---|--:|--:|--:|--:|--:|--:|--:|",
+        "| rank | InfoNCE | CPU s |",
+        "|---|--:|--:|--:|--:|--:|--:|--:|--:|",
     ]
     for name, all_of_it in runs.items():
         mine = finished(runs, name)
@@ -60,8 +61,8 @@ def table(runs: dict[str, Lines], rows: Rows) -> list[str]:
         cells += [spread([line[score] for line in mine]) for score in SCORES]
         for score in SCORES:
             cells.append("" if name == rows.baseline else spread(differences(mine, base, score)))
-        for figure, digits in (("rank", 1), ("cpu_seconds", 0)):
-            values = [line[figure] for line in mine]
+        for figure, digits in (("rank", 1), ("infonce", 2), ("cpu_seconds", 0)):
+            values = [line[figure] for line in mine if not math.isnan(line[figure])]
             cells.append(f"{statistics.mean(values):.{digits}f}" if values else "")
         lines.append("| " + " | ".join(cells) + " |")
     return lines
@@ -77,6 +78,21 @@ def comparisons(runs: dict[str, Lines], rows: Rows) -> list[str]:
             cells = [f"{rows.title(first)} − {rows.title(second)}", str(len(found[0]))]
             lines.append("| " + " | ".join([*cells, *map(spread, found)]) + " |")
     return lines
+
+
+def label_free_ranks(runs: dict[str, Lines]) -> list[str]:
+    """How the score without labels ranks the finished runs, as each probe does; -1 is the same."""
+    lines = [line for name in runs for line in finished(runs, name)]
+    scored = [line for line in lines if not math.isnan(line["infonce"])]
+    if len(scored) < 5:
+        return []
+    scores = [line["infonce"] for line in scored]
+    ranks = {name: spearmanr(scores, [line[name] for line in scored])[0] for name in SCORES}
+    shown = ", ".join(f"{name} {rank:.2f}" for name, rank in ranks.items())
+    return [
+        f"Rank correlation of `val/representation_infonce` over {len(scored)} runs: {shown}.",
+        "",
+    ]
 
 
 def draw(runs: dict[str, Lines], rows: Rows) -> Figure:
@@ -128,7 +144,7 @@ def write_report(results: Path, rows: Rows, figures: Path) -> list[Path]:
         if not runs:
             continue
         page += [", ".join(f"{key} {value}" for key, value in budget.items()), ""]
-        page += [*table(runs, rows), "", *comparisons(runs, rows), ""]
+        page += [*table(runs, rows), "", *comparisons(runs, rows), "", *label_free_ranks(runs)]
         figure = figures / f"study_{results.stem}-{budget['epochs']}.png"
         with style():
             draw(runs, rows).savefig(figure)

@@ -15,7 +15,7 @@ from torch.nn import functional
 from benchmarks.study import inspect
 from benchmarks.study.__main__ import main
 from benchmarks.study.data import first_of_each
-from benchmarks.study.report import by_row, comparisons, table
+from benchmarks.study.report import by_row, comparisons, label_free_ranks, table
 from benchmarks.study.results import Results
 from benchmarks.study.rows import HERE, Rows, build, merge
 from benchmarks.study.training import Budget
@@ -173,10 +173,26 @@ def test_table_is_mean_and_spread_and_paired_differences(tmp_path):
     results.add("new", 3, Budget(), {"old": 1}, {"knn": 99.0})  # settings that are no longer so
     rows = Rows(path)
     lines = table(by_row(results.read(), rows), rows)
-    assert lines[2] == "| oucl | 2 | 42.00 ± 2.83 | 50.50 ± 0.71 |  |  | 5.0 | 9 |"
+    assert lines[2] == "| oucl | 2 | 42.00 ± 2.83 | 50.50 ± 0.71 |  |  | 5.0 |  | 9 |"
     assert lines[3] == (
-        "| New (1 failed) | 2 | 43.50 ± 2.12 | 50.50 ± 2.12 | 1.50 ± 0.71 | 0.00 ± 1.41 | 5.0 | 9 |"
+        "| New (1 failed) | 2 | 43.50 ± 2.12 | 50.50 ± 2.12 | 1.50 ± 0.71 | 0.00 ± 1.41 "
+        "| 5.0 |  | 9 |"
     )
+
+
+def test_runs_are_ranked_by_the_score_without_labels():
+    runs = {
+        "a": [{"error": "", "infonce": n, "knn": 50 - n, "linear": 40 + n} for n in range(4)],
+        "b": [
+            {"error": "", "infonce": 9.0, "knn": 1.0, "linear": 0.0},
+            {"error": "", "infonce": math.nan, "knn": 99.0, "linear": 99.0},
+            {"error": "diverged", "infonce": 0.0, "knn": 0.0, "linear": 0.0},
+        ],
+    }
+    line, _ = label_free_ranks(runs)
+    # ranks of linear are 2 3 4 5 1 for 1 2 3 4 5: 1 - 6 * (1 + 1 + 1 + 1 + 16) / (5 * 24)
+    assert line.endswith("over 5 runs: knn -1.00, linear 0.00.")
+    assert label_free_ranks({"a": runs["a"]}) == []
 
 
 def test_report_writes_a_page_and_a_figure(tmp_path, monkeypatch):
