@@ -160,6 +160,7 @@ class EvaluationCallback(Callback, ABC):
         """Leave the trainer as it was."""
         if self._validation_interval is not None:
             trainer.check_val_every_n_epoch = self._validation_interval
+            self._validation_interval = None
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Free the features: the encoder is about to change."""

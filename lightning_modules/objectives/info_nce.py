@@ -20,8 +20,8 @@ def info_nce(
     `-log( exp(w s_p/T) / (exp(w s_p/T) + sum_n exp(s_n/T)) )`, averaged over positives and rows,
     which is `softplus(logsumexp_n(s_n/T) - w s_p/T)`: the gradient of a positive is w times that of
     its negatives together, as in `oucl`. With w = 1, one row per feature, cosine similarities and
-    all other instances' features as negatives
-    it is NT-Xent, the loss of SimCLR (Chen et al., ICML 2020).
+    all other instances' features as negatives it is NT-Xent, the loss of SimCLR (Chen et al., ICML
+    2020).
 
     Args:
         positive: Similarities of positive pairs, `[N, P]`.
@@ -41,8 +41,8 @@ def info_nce(
     """
     check_similarities(positive=positive, negative=negative)
     _check_settings(temperature, attraction_weight)
-    logits = positive.T / temperature
-    return each_positive(_weighed(logits, attraction_weight), negative[None] / temperature).mean()
+    logits = attraction_weight * (positive.T / temperature)
+    return each_positive(logits, negative[None] / temperature).mean()
 
 
 def each_positive(positive: Tensor, negative: Tensor) -> Tensor:
@@ -53,10 +53,6 @@ def each_positive(positive: Tensor, negative: Tensor) -> Tensor:
         negative: Logits of negative pairs, `[Q, B, M]`; minus infinity leaves one out.
     """
     return torch.logaddexp(positive, negative.logsumexp(dim=(0, 2))) - positive
-
-
-def _weighed(logits: Tensor, attraction_weight: float) -> Tensor:
-    return logits if attraction_weight == 1 else attraction_weight * logits
 
 
 def _check_settings(temperature: float, attraction_weight: float) -> None:

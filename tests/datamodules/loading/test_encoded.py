@@ -20,6 +20,7 @@ from metaug.datamodules.views.base import Recipe, RecipeViews
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from benchmarks.launches import Launches
+from tests.lightning_modules import tiny
 
 from ..sources.test_jpeg import ODD, PLAIN, corrupt, picture, saved
 
@@ -129,16 +130,7 @@ class Watch(pl.LightningModule):
 
 def fit(data, accelerator="cpu"):
     watch = Watch()
-    trainer = pl.Trainer(
-        max_epochs=2,
-        accelerator=accelerator,
-        devices=1,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
-    trainer.fit(watch, datamodule=data)
+    tiny.fit(watch, data, max_epochs=2, accelerator=accelerator, devices=1)
     return watch.seen
 
 

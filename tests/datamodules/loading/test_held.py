@@ -21,6 +21,7 @@ from metaug.datamodules.loading.held import HeldImages, IndexDataset, hold, next
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from benchmarks.launches import Launches
+from tests.lightning_modules import tiny
 
 
 @pytest.fixture
@@ -136,16 +137,7 @@ class Watch(pl.LightningModule):
 
 def fit(data, accelerator="cpu"):
     module = Watch()
-    trainer = pl.Trainer(
-        max_epochs=2,
-        accelerator=accelerator,
-        devices=1,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
-    trainer.fit(module, datamodule=data)
+    tiny.fit(module, data, max_epochs=2, accelerator=accelerator, devices=1)
     gc.collect()
     return module
 

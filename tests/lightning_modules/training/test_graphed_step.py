@@ -92,7 +92,8 @@ def train(model, *, recorder=None, count=48, **settings):
             seen.append({name: float(value) for name, value in trainer.callback_metrics.items()})
 
     settings = {"log_every_n_steps": 4, "max_epochs": 2} | settings
-    fit(model, loader(count), callbacks=[Logged()], **settings)
+    callbacks = [Logged(), *settings.pop("callbacks", [])]
+    fit(model, loader(count), callbacks=callbacks, **settings)
     logged = [
         {name: value for name, value in each.items() if "images_per_second" not in name}
         for each in seen
@@ -153,16 +154,7 @@ def test_a_changed_setting_is_recorded_anew():
         def on_train_epoch_start(self, trainer, pl_module):
             pl_module.objective.augmented_weight = 1.0 + trainer.current_epoch
 
-    def run(recorder):
-        model = module()
-        if recorder:
-            model._graphed = GraphedStep(Operations(model))
-            model._renew_computation()
-        fit(model, loader(48), callbacks=[Heavier()], max_epochs=2, log_every_n_steps=4)
-        return model.state_dict()
-
-    usual, recorded = run(False), run(True)
-    assert all(torch.equal(recorded[name], value) for name, value in usual.items())
+    check_equal(module, 1, callbacks=[Heavier()])
 
 
 class ExchangesBuffer(pl.Callback):
@@ -180,16 +172,7 @@ class ExchangesValues(pl.Callback):
 
 @pytest.mark.parametrize("exchange", [ExchangesBuffer, ExchangesValues])
 def test_exchanged_tensors_are_recorded_anew(exchange):
-    def run(recorder):
-        model = module()
-        if recorder:
-            model._graphed = GraphedStep(Operations(model))
-            model._renew_computation()
-        fit(model, loader(48), callbacks=[exchange()], max_epochs=2, log_every_n_steps=4)
-        return model.state_dict()
-
-    usual, recorded = run(False), run(True)
-    assert all(torch.equal(recorded[name], value) for name, value in usual.items())
+    check_equal(module, 1, callbacks=[exchange()])
 
 
 def mochi():
