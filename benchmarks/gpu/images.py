@@ -9,7 +9,7 @@ CIFAR-10 in `data/`, else they are generated.
 import argparse
 import io
 import tarfile
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -65,21 +65,19 @@ def from_archive(archive: Path, most: int | None = None) -> Images:
                 files.append((member.name, content.read()))
     if most:
         files = files[:: max(1, len(files) // most)]
-    with ThreadPoolExecutor(8) as pool:
-        decoded = list(pool.map(_decode, files, chunksize=256))
+    with ProcessPoolExecutor() as pool:
+        pixels = np.stack(list(pool.map(_decode, [content for _, content in files], chunksize=512)))
+    folders = [name.split("/")[-3:-1] for name, _ in files]
     images: Images = {}
     for split in ("train", "test"):
-        members = [each for each in decoded if (each[0] == "train") == (split == "train")]
-        images[split] = torch.stack([pixels for *_, pixels in members]).contiguous()
-        images[f"{split}_target"] = torch.tensor([target for _, target, _ in members])
+        rows = [row for row, (folder, _) in enumerate(folders) if folder == split]
+        images[split] = torch.from_numpy(pixels[rows]).permute(0, 3, 1, 2).contiguous()
+        images[f"{split}_target"] = torch.tensor([CLASSES.index(folders[row][1]) for row in rows])
     return images
 
 
-def _decode(file: tuple[str, bytes]) -> tuple[str, int, Tensor]:
-    name, content = file
-    split, label, _ = name.rsplit("/", 2)
-    pixels = np.array(Image.open(io.BytesIO(content)).convert("RGB"))
-    return split.rpartition("/")[2], CLASSES.index(label), torch.from_numpy(pixels).permute(2, 0, 1)
+def _decode(content: bytes) -> np.ndarray:
+    return np.array(Image.open(io.BytesIO(content)).convert("RGB"))
 
 
 def from_torchvision(root: Path, most: int | None = None) -> Images:

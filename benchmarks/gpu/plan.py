@@ -28,6 +28,8 @@ PARTS = {
         0.25,
         {
             "waits": 30,
+            "compiled": 40,
+            "own_tests": 90,
             "head": 20,
             "engines": 60,
             "exact_against_higher": 40,
@@ -37,22 +39,21 @@ PARTS = {
             "memory": 20,
             "precision": 90,
             "resume": 30,
-            "own_tests": 90,
             "views": 20,
             "probes": 40,
             "layout": 20,
             "deterministic": 20,
-            "compiled": 40,
         },
         needs_images=True,
     ),
     "step": Part(
         0.22,
         {
-            "variants:bf16,256": 90,
-            "variants:bf16,1024": 70,
-            "variants:tf32,256": 60,
-            "variants:tf32,1024": 80,
+            "variants:bf16,256": 130,
+            "variants:bf16,1024": 80,
+            "variants:tf32,256": 120,
+            "variants:bf16,256,others": 100,
+            "variants:tf32,1024": 120,
         },
     ),
     "fit": Part(
@@ -76,5 +77,5 @@ SMOKE_TASKS: dict[str, dict[str, float]] = {
 }
 """The trial leaves out the test suite, and tasks that differ from these in their argument only."""
 
-ROWS = ("simclr", "oucl", "self_paced", "metaug")
+ROWS = ("simclr", "oucl", "self_paced", "attraction", "noise", "metaug")
 """Rows of the part `learn`, all at once on the GPU."""

@@ -9,12 +9,25 @@ import torch
 import yaml
 from metaug.lightning_modules import MetaStep, MetAug, OptimizerSettings
 
+from benchmarks.study.rows import merge
+
 from .context import Context
 from .plan import ROOT
 
 CONFIG = ROOT / "configs" / "cifar10.yaml"
 NARROW = {"channels": [8, 8, 16, 16]}
 """Of the trial's ResNet-18."""
+SELF_PACED = {"objective": {"init_args": {"contrast": {"init_args": {"margin": 0.25}}}}}
+METHODS: dict[str, tuple[str | dict[str, Any], ...]] = {
+    "simclr": ("simclr.yaml",),
+    "oucl": ("oucl_only.yaml",),
+    "self_paced": ("oucl_only.yaml", SELF_PACED),
+    "attraction": ("attraction.yaml",),
+    "noise": ("noise.yaml",),
+    "metaug": (),
+    "metaug_exact": ({"meta": {"engine": "exact"}},),
+}
+"""What is laid over `cifar10.yaml`: overlays that are shipped, and arguments of `MetAug`."""
 
 
 def shipped() -> dict[str, Any]:
@@ -22,9 +35,19 @@ def shipped() -> dict[str, Any]:
     return yaml.safe_load(CONFIG.read_text(encoding="utf-8"))
 
 
-def model_arguments(smoke: bool = False) -> dict[str, Any]:
-    """Arguments of `MetAug` as the config has them; its encoder is narrow in the trial."""
+def model_arguments(smoke: bool = False, method: str = "metaug") -> dict[str, Any]:
+    """Arguments of `MetAug` as the config has them, with what a method of `METHODS` lays over it.
+
+    Args:
+        smoke: Whether this is the trial, whose encoder is narrow.
+        method: Its name.
+    """
     arguments = copy.deepcopy(shipped()["model"]["init_args"])
+    for overlay in METHODS[method]:
+        if isinstance(overlay, str):
+            text = (CONFIG.parent / "overlays" / overlay).read_text(encoding="utf-8")
+            overlay = yaml.safe_load(text)["model"]["init_args"]
+        arguments = merge(arguments, overlay)
     if smoke:
         arguments["encoder"]["init_args"]["backbone_args"] = NARROW
     return arguments
@@ -92,6 +115,7 @@ def recipe(
     engine: str = "lookahead",
     inner_lr: float = 0.01,
     *,
+    method: str = "metaug",
     channels_last: bool | None = None,
     **arguments: Any,
 ) -> MetAug:
@@ -101,10 +125,11 @@ def recipe(
         context: Where it runs.
         engine: Of the meta step.
         inner_lr: alpha.
+        method: A key of `METHODS`.
         channels_last: Of the encoder; None for what the config says.
         arguments: Of `MetAug`, over the config's.
     """
-    given = model_arguments(context.smoke) | arguments
+    given = model_arguments(context.smoke, method) | arguments
     if channels_last is not None:
         given["encoder"]["init_args"]["channels_last"] = channels_last
     given["meta"] |= {"engine": engine, "inner_lr": inner_lr}

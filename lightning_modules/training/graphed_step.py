@@ -1,5 +1,6 @@
 """The gradients of a step as a CUDA graph: recorded once, replayed at no cost of the host."""
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from ..networks.functional_encoder import random_state
 from .batch_formats import Batch
 from .step_gradients import StepComputation, StepGradients
 
+log = logging.getLogger(__name__)
 Result = TypeVar("Result")
 WARM_UP = 3
 """Steps that are computed as usual before the first recording: libraries choose kernels in them."""
@@ -150,6 +152,7 @@ class GraphedStep:
         try:
             replay, result = self.recorder.record(compute)
         except RuntimeError as error:
+            log.debug("recording failed", exc_info=True)
             first_line = (str(error).splitlines() or [type(error).__name__])[0]
             self._give_up(f"recording failed ({first_line})")
             return False

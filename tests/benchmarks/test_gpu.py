@@ -213,7 +213,7 @@ def test_the_recipe_is_the_shipped_config(tmp_path):
 
 def test_every_step_that_a_gpu_would_time_can_be_built(tmp_path):
     context = Context(torch.device("cpu"), True, tmp_path, tmp_path / "images.pt")
-    for name in {*step.FIRST, *step.MORE, *step.SMOKE, settings.LIGHTLY}:
+    for name in {*step.FIRST, *step.EAGER, *step.OTHERS, *step.SMOKE, settings.LIGHTLY}:
         assert step.build_module(context, name).training, name
     assert step.FIRST[:4] == (bars.LIGHTLY, bars.LOOKAHEAD, bars.EXACT, bars.OUCL)
 

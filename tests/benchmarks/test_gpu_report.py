@@ -16,7 +16,7 @@ STEPS = {
     "lightly-cl": (8.0, 5.0, 2.0),
     "recipe": (10.8, 6.0, 2.1),
     "exact-recipe": (24.0, 9.0, 2.7),
-    "oucl-cl": (6.0, 3.0, 1.9),
+    "oucl-recipe": (6.0, 3.0, 1.9),
 }
 """Milliseconds, milliseconds of the host and GiB."""
 EPOCHS = [9.0, 2.0, 2.0, 2.0, 4.0, 2.0, 30.0]

@@ -13,38 +13,27 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from metaug.callbacks import CollapseMonitor, KNNProbe, LinearProbe
-from metaug.lightning_modules import OUCL, InfoNCE, MetAug, MetAugObjective
+from metaug.lightning_modules import MetAug
 
 from ..context import Context
 from ..images import PreparedImages
 from ..problems import quiet_trainer
-from ..recipe import build, model_arguments
+from ..recipe import METHODS, build, model_arguments
 from ..records import append
 from ..worker import add_context, context_of
 
-CONTRASTS = {
-    "simclr": lambda: InfoNCE(0.2),
-    "oucl": lambda: OUCL(16.0),
-    "self_paced": lambda: OUCL(16.0, margin=0.25),
-}
-ROWS = (*CONTRASTS, "metaug", "metaug_exact")
-
 
 def build_row(context: Context, row: str, epochs: int, lr: float) -> MetAug:
-    """A row: `cifar10.yaml` with another objective; the same encoder, optimizer and rate.
+    """A row: `cifar10.yaml` by a method; the same encoder, optimizer and rate.
 
     Args:
         context: Where it runs.
-        row: One of `ROWS`.
+        row: One of `METHODS`.
         epochs: Of the run, to which the warm-up is fitted.
         lr: The encoder's rate.
     """
-    given = model_arguments(context.smoke)
+    given = model_arguments(context.smoke, row)
     given["encoder_optimizer"] |= {"lr": lr, "warmup_epochs": min(1.0, 0.1 * epochs)}
-    if row in CONTRASTS:
-        given |= {"objective": MetAugObjective(CONTRASTS[row]()), "generator": None}
-    if row == "metaug_exact":
-        given["meta"]["engine"] = "exact"
     return build(given)
 
 
@@ -158,7 +147,7 @@ class Row:
 def main() -> None:
     """Answer the driver, line by line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("row", choices=ROWS)
+    parser.add_argument("row", choices=METHODS)
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--lr", type=float, default=0.12)
     parser.add_argument("--seed", type=int, default=0)

@@ -22,9 +22,17 @@ from ..recipe import recipe, trainer_settings
 from ..records import append
 
 BASE = "lightly-cl"
-FIRST = (BASE, "recipe", "exact-recipe", "oucl-cl", "simclr-cl")
-MORE = ("lookahead-cl", "exact-cl", "first_order-cl", "exact/4-cl", "higher-cl", "lightly")
-SMOKE = (BASE, "recipe", "exact-recipe", "oucl-cl")
+RECIPES = {
+    "recipe": ("metaug", "lookahead"),
+    "exact-recipe": ("metaug", "exact"),
+    "oucl-recipe": ("oucl", "lookahead"),
+    "simclr-recipe": ("simclr", "lookahead"),
+}
+"""Method and engine over `cifar10.yaml`."""
+FIRST = (BASE, "recipe", "exact-recipe", "oucl-recipe", "simclr-recipe")
+EAGER = ("recipe-eager", "exact-recipe-eager", "oucl-recipe-eager")
+OTHERS = (BASE, "first_order-cl", "exact/4-cl", "lightly", "higher-cl")
+SMOKE = (BASE, "recipe", "exact-recipe", "oucl-recipe", "recipe-eager")
 TINY = 8
 """A batch that gives a GPU next to nothing to do: what its step takes is the host's time."""
 
@@ -113,6 +121,7 @@ def time_module(
         "processor_ms": 1e3 * statistics.median(windows.host),
         "images_per_s": batch / step,
         **windows.kernels,
+        **_graphs(module),
     }
     if context.on_gpu:
         measured["peak_GiB"] = torch.cuda.max_memory_allocated() / 2**30
@@ -122,10 +131,23 @@ def time_module(
     return measured
 
 
+def _graphs(module: pl.LightningModule) -> dict[str, Any]:
+    """How many CUDA graphs `compile: true` has recorded, or why it has none."""
+    graphed = getattr(module, "_graphed", None)
+    return {} if graphed is None else {"graphs": graphed.obstacle or len(graphed.recordings)}
+
+
 def build_module(context: Context, name: str) -> pl.LightningModule:
-    """A variant of `benchmarks.step`, or `recipe` and `exact-recipe` of `cifar10.yaml`."""
-    if name.endswith("recipe"):
-        return recipe(context, "exact" if name.startswith("exact") else "lookahead")
+    """A variant of `benchmarks.step`, or a method by `cifar10.yaml`.
+
+    `recipe` is the config as it is, `exact-recipe` that with another engine, `oucl-recipe` that
+    with an overlay; with `-eager` each without CUDA graphs.
+    """
+    of_recipe = name.removesuffix("-eager")
+    if of_recipe in RECIPES:
+        method, engine = RECIPES[of_recipe]
+        eager = {} if name == of_recipe else {"compile": False}
+        return recipe(context, engine, method=method, **eager)
     return build(
         name, context.sized(Setting("resnet18", 32, True), Setting("test_resnet", 16, True))
     )
@@ -150,19 +172,21 @@ def host_ms(context: Context, name: str, precision: str, processor_ms: float) ->
 
 
 def variants(context: Context, argument: str) -> dict[str, Any]:
-    """All variants at a precision and a batch, such as `bf16,256`; each is recorded by itself.
+    """Variants at a precision and a batch, such as `bf16,256`; each is recorded by itself.
 
-    Ratios are to lightly's SimCLR in channels-last. First those that a bar is set for.
+    Ratios are to lightly's SimCLR in channels-last. First those that a bar is set for; with
+    `,others` behind it those that no bar is set for.
     """
-    kind, batch_text = argument.split(",")
+    kind, batch_text, *others = argument.split(",")
     batch = context.sized(int(batch_text), 8)
     torch.set_float32_matmul_precision("high" if kind == "tf32" else "highest")
     precision = "bf16-mixed" if kind == "bf16" else "32-true"
-    names = (*FIRST, *(MORE if batch_text == "256" else ("higher-cl",)))
+    names = OTHERS if others else (*FIRST, *EAGER)
     ratios: dict[str, float | str] = {}
     base_ms = float("nan")
     for name in context.sized(names, SMOKE):
-        record: dict[str, Any] = {"part": "step", "task": f"{argument} {name}", "batch": batch}
+        task = f"{kind},{batch_text} {name}"
+        record: dict[str, Any] = {"part": "step", "task": task, "batch": batch}
         try:
             measured = time_module(context, build_module(context, name), batch, precision)
             base_ms = measured["ms"] if name == BASE else base_ms

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from .results import Results
 
 EPOCHS = 200
-LIGHTLY, LOOKAHEAD, EXACT, OUCL = "lightly-cl", "recipe", "exact-recipe", "oucl-cl"
+LIGHTLY, LOOKAHEAD, EXACT, OUCL = "lightly-cl", "recipe", "exact-recipe", "oucl-recipe"
 """Rows of the part `step`: `recipe` is `cifar10.yaml`, which looks ahead."""
 
 

@@ -15,6 +15,7 @@ STEP_COLUMNS = {
     "kernels": ("kernels", ",.0f"),
     "images_per_s": ("images/s", ",.0f"),
     "peak_GiB": ("peak, GiB", ".2f"),
+    "graphs": ("CUDA graphs", "d"),
 }
 
 
