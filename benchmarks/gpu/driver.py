@@ -19,7 +19,7 @@ from .records import append
 
 PACKAGE = "benchmarks.gpu"
 START_SECONDS = 100.0  # importing torch and the project, on a cold disk
-RESERVE_SECONDS = 25.0  # what the part `learn` leaves for its last probes
+RESERVE_SECONDS = 15.0  # what the part `learn` leaves for its last probes
 LEAST_SECONDS = 45.0  # what a part gets however small its share: starting, and its first tasks
 CPU_FACTOR = 20  # a CPU is slow, and what runs on it is to end by itself
 

@@ -10,7 +10,7 @@ from metaug.callbacks import CompileBackbone
 
 from ..context import Context
 from ..recipe import recipe, unknown
-from .step import build_module, time_module
+from .step import build_module, release, time_module
 
 LIGHTLY = "lightly-cl"
 KEYS = ("ms", "host_ms", "device_ms", "kernels", "images_per_s", "peak_GiB", "graphs")
@@ -76,8 +76,7 @@ def under(context: Context, engine: str, setting: Setting, batch: int) -> dict[s
     except (RuntimeError, ValueError) as error:  # the other settings are measured all the same
         return {"error": f"{type(error).__name__}: {error}"[:200]}
     finally:
-        if context.on_gpu:
-            torch.cuda.empty_cache()
+        release(context)
     return {key: measured[key] for key in KEYS if key in measured}
 
 

@@ -4,6 +4,7 @@ Under a real Trainer, on batches that lie on the device. A window of steps is ti
 queue to an empty queue, without waiting inside, as in training.
 """
 
+import gc
 import resource
 import statistics
 import time
@@ -153,6 +154,13 @@ def build_module(context: Context, name: str) -> pl.LightningModule:
     )
 
 
+def release(context: Context) -> None:
+    """Give back what the module before held, or it would count as memory of the next one."""
+    gc.collect()
+    if context.on_gpu:
+        torch.cuda.empty_cache()
+
+
 def host_ms(context: Context, name: str, precision: str, processor_ms: float) -> float:
     """What the host does for a step, in milliseconds: the lower of two upper bounds.
 
@@ -198,8 +206,7 @@ def variants(context: Context, argument: str) -> dict[str, Any]:
             ratios[name] = f"{type(error).__name__}: {error}"[:300]
             record |= {"ok": False, "error": ratios[name]}
         append(context.out, record)
-        if context.on_gpu:
-            torch.cuda.empty_cache()
+        release(context)
     torch.set_float32_matmul_precision("highest")
     return {f"ratios to {BASE}": ratios}
 
