@@ -13,7 +13,7 @@ from ..recipe import recipe, unknown
 from .step import build_module, release, time_module
 
 LIGHTLY = "lightly-cl"
-KEYS = ("ms", "host_ms", "device_ms", "kernels", "images_per_s", "peak_GiB", "graphs")
+KEYS = ("ms", "device_ms", "kernels", "images_per_s", "peak_GiB", "graphs")
 
 
 @dataclass(frozen=True)

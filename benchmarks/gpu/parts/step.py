@@ -118,7 +118,6 @@ def time_module(
     measured = {
         "ms": 1e3 * step,
         "windows_ms": [1e3 * each for each in windows.wall],
-        "host_ms": 1e3 * statistics.median(windows.host),
         "processor_ms": 1e3 * statistics.median(windows.host),
         "images_per_s": batch / step,
         **windows.kernels,
@@ -199,7 +198,7 @@ def variants(context: Context, argument: str) -> dict[str, Any]:
             measured = time_module(context, build_module(context, name), batch, precision)
             base_ms = measured["ms"] if name == BASE else base_ms
             ratios[name] = measured["ms"] / base_ms
-            if argument == "bf16,256" and name in FIRST:
+            if argument == "bf16,256" or not context.on_gpu:
                 measured["host_ms"] = host_ms(context, name, precision, measured["processor_ms"])
             record |= {"ok": True, "ratio": ratios[name], **measured}
         except (RuntimeError, ValueError) as error:  # out of memory: the others run all the same

@@ -91,7 +91,7 @@ def _draw_steps(axis: Axes, rows: dict[str, dict[str, Any]]) -> None:
         label = f"{record['ms']:.1f} ms, {record['ratio']:.2f}×"
         axis.annotate(
             label,
-            (max(record["ms"], record.get("device_ms", 0), record["host_ms"]), place),
+            (_longest(record), place),
             xytext=(4, 0),
             textcoords="offset points",
             va="center",
@@ -101,12 +101,15 @@ def _draw_steps(axis: Axes, rows: dict[str, dict[str, Any]]) -> None:
     axis.set_yticks(range(len(rows)), list(rows))
     axis.invert_yaxis()
     axis.grid(False, axis="y")
-    longest = max(max(row["ms"], row.get("device_ms", 0), row["host_ms"]) for row in rows.values())
-    axis.set_xlim(0, 1.45 * longest)
+    axis.set_xlim(0, 1.45 * max(map(_longest, rows.values())))
     axis.set_xlabel("milliseconds")
     marks = [plt.Rectangle((0, 0), 1, 1, color=COLORS[each]) for each in (0, 4)]
     marks.append(plt.Line2D([], [], color=INK))  # type: ignore[arg-type]
     _legend_below(axis, marks, ["device", "host", "by the clock"])
+
+
+def _longest(record: dict[str, Any]) -> float:
+    return max(record.get(key, 0) for key in ("ms", "device_ms", "host_ms"))
 
 
 def _draw_curves(axis: Axes, curves: dict[str, list[tuple[int, float]]]) -> None:
