@@ -1,5 +1,6 @@
 """Tables and figures from the results file: mean and spread over seeds, every seed as a dot."""
 
+import itertools
 import math
 import statistics
 from pathlib import Path
@@ -51,8 +52,8 @@ def table(runs: dict[str, Lines], rows: Rows) -> list[str]:
     base = finished(runs, rows.baseline)
     lines = [
         f"| row | seeds | kNN | linear | kNN − {rows.baseline} | linear − {rows.baseline} "
-        "| rank | InfoNCE | CPU s |",
-        "|---|--:|--:|--:|--:|--:|--:|--:|--:|",
+        "| attraction | rank | InfoNCE | CPU s |",
+        "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
     ]
     for name, all_of_it in runs.items():
         mine = finished(runs, name)
@@ -61,7 +62,8 @@ def table(runs: dict[str, Lines], rows: Rows) -> list[str]:
         cells += [spread([line[score] for line in mine]) for score in SCORES]
         for score in SCORES:
             cells.append("" if name == rows.baseline else spread(differences(mine, base, score)))
-        for figure, digits in (("rank", 1), ("infonce", 2), ("cpu_seconds", 0)):
+        figures = {"attraction_ratio": 2, "rank": 1, "infonce": 2, "cpu_seconds": 0}
+        for figure, digits in figures.items():
             values = [line[figure] for line in mine if not math.isnan(line[figure])]
             cells.append(f"{statistics.mean(values):.{digits}f}" if values else "")
         lines.append("| " + " | ".join(cells) + " |")
@@ -120,6 +122,46 @@ def draw(runs: dict[str, Lines], rows: Rows) -> Figure:
     return figure
 
 
+def draw_attraction(runs: dict[str, Lines], rows: Rows) -> Figure | None:
+    """Scores over the attraction that reaches the encoder, a row a point with its spread.
+
+    Returns:
+        None if no row has both.
+    """
+    points = {}
+    for name in runs:
+        mine = [line for line in finished(runs, name) if not math.isnan(line["attraction_ratio"])]
+        if mine:
+            points[name] = mine
+    if not points:
+        return None
+    with style():
+        figure = Figure(figsize=(9.2, 0.62 * len(points) + 1.4), layout="constrained")
+        panels = figure.subplots(1, 2, sharey=True)
+        order = sorted(points, key=lambda name: _mean(points[name], "attraction_ratio"))
+        for axes, (score, label) in zip(panels, SCORES.items(), strict=True):
+            for color, name in zip(itertools.cycle(COLORS), order, strict=False):
+                values = [line[score] for line in points[name]]
+                axes.errorbar(
+                    _mean(points[name], "attraction_ratio"),
+                    statistics.mean(values),
+                    statistics.stdev(values) if len(values) > 1 else 0,
+                    fmt="o",
+                    color=color,
+                    label=rows.title(name),
+                )
+            axes.set_title(label)
+            axes.set_xlabel("attraction over repulsion at the encoder")
+        panels[0].invert_xaxis()
+        panels[1].invert_xaxis()
+        figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    return figure
+
+
+def _mean(lines: Lines, key: str) -> float:
+    return statistics.mean(line[key] for line in lines)
+
+
 def write_report(results: Path, rows: Rows, figures: Path) -> list[Path]:
     """Write a page of tables beside the results file, and a figure per budget.
 
@@ -145,9 +187,13 @@ def write_report(results: Path, rows: Rows, figures: Path) -> list[Path]:
             continue
         page += [", ".join(f"{key} {value}" for key, value in budget.items()), ""]
         page += [*table(runs, rows), "", *comparisons(runs, rows), "", *label_free_ranks(runs)]
-        figure = figures / f"study_{results.stem}-{budget['epochs']}.png"
-        with style():
-            draw(runs, rows).savefig(figure)
-        written.append(figure)
+        drawn = {"": draw(runs, rows), "-attraction": draw_attraction(runs, rows)}
+        for kind, figure in drawn.items():
+            if figure is None:
+                continue
+            path = figures / f"study_{results.stem}-{budget['epochs']}{kind}.png"
+            with style():
+                figure.savefig(path)
+            written.append(path)
     written[0].write_text("\n".join(page))
     return written

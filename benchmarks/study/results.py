@@ -21,6 +21,7 @@ COLUMNS = (
     "linear",
     "rank",
     "infonce",
+    "attraction_ratio",
     "loss",
     "meta_gap",
     "cpu_seconds",
@@ -54,7 +55,7 @@ class Results:
             line
             | {"seed": int(line["seed"])}
             | {name: json.loads(line[name]) for name in ("budget", "settings")}
-            | {name: float(line.get(name) or "nan") for name in COLUMNS[2:10]}
+            | {name: float(line.get(name) or "nan") for name in COLUMNS[2:11]}
             for line in lines
         ]
 
@@ -78,11 +79,15 @@ class Results:
             "settings": json.dumps(settings),
         } | {k: round(v, 4) if isinstance(v, float) else v for k, v in scores.items()}
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("a", newline="") as file:
+        with self.path.open("a+", newline="") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
+            file.seek(0)
+            columns = next(csv.reader(file), None)  # an older file keeps those it has
             text = io.StringIO()
-            writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-            if file.tell() == 0:
+            writer = csv.DictWriter(
+                text, columns or COLUMNS, lineterminator="\n", extrasaction="ignore"
+            )
+            if columns is None:
                 writer.writeheader()
             writer.writerow(line)
             file.write(text.getvalue())

@@ -1,6 +1,7 @@
 """One run of the study: train, then score the last epoch."""
 
 import logging
+import tempfile
 import time
 import warnings
 from dataclasses import dataclass
@@ -8,7 +9,13 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from metaug.callbacks import CollapseMonitor, KNNProbe, LinearProbe, RepresentationInfoNCE
+from metaug.callbacks import (
+    AttractionMonitor,
+    CollapseMonitor,
+    KNNProbe,
+    LinearProbe,
+    RepresentationInfoNCE,
+)
 
 from .data import StudyData
 from .rows import build
@@ -50,8 +57,9 @@ def run(settings: dict[str, Any], budget: Budget, data: str, seed: int) -> dict[
 
     Returns:
         `knn` and `linear` top-1 in %, `rank` (RankMe), `infonce` of the representation of 2,000
-        test images, which needs no labels, `meta_gap`, `loss`, and the CPU
-        and wall time of training in seconds.
+        test images, which needs no labels, `attraction_ratio` of the attraction and repulsion that
+        reach the encoder in the last batch (NaN for lightly's module), `meta_gap`, `loss`, and the
+        CPU and wall time of training in seconds.
     """
     warnings.filterwarnings("ignore", module="pytorch_lightning")
     images = StudyData(data, budget.images_per_class, budget.image_size, budget.batch_size, seed)
@@ -62,12 +70,15 @@ def run(settings: dict[str, Any], budget: Budget, data: str, seed: int) -> dict[
     probes = [KNNProbe(k=200, temperature=0.1, **last), LinearProbe(**last)]
     monitor = CollapseMonitor(max_images=2048, **last)
     unlabeled = RepresentationInfoNCE(every_n_epochs=budget.epochs)
+    attraction = AttractionMonitor(every_n_epochs=budget.epochs)
+    folder = tempfile.TemporaryDirectory()  # of the monitor's figure
     trainer = pl.Trainer(
+        default_root_dir=folder.name,
         accelerator="gpu" if budget.device == "cuda" else "cpu",
         devices=1,
         precision=budget.precision,  # type: ignore[arg-type]
         max_epochs=budget.epochs,
-        callbacks=[clock, *probes, monitor, unlabeled],
+        callbacks=[clock, *probes, monitor, unlabeled, attraction],
         limit_val_batches=0,
         logger=False,
         enable_checkpointing=False,
@@ -75,13 +86,15 @@ def run(settings: dict[str, Any], budget: Budget, data: str, seed: int) -> dict[
         enable_model_summary=False,
     )
     pl.seed_everything(seed, verbose=False)
-    trainer.fit(module, datamodule=images)
+    with folder:
+        trainer.fit(module, datamodule=images)
     logged = trainer.callback_metrics
     return {
         "knn": 100 * probes[0].scores["val/knn_top1"],
         "linear": 100 * probes[1].scores["val/linear_top1"],
         "rank": monitor.latest["representation/rank"],
         "infonce": float(logged["val/representation_infonce"]),
+        "attraction_ratio": attraction.latest.get("objective/attraction_ratio", float("nan")),
         "loss": float(logged["train/loss"]),
         "meta_gap": float(logged.get("train/meta_gap", float("nan"))),
         "cpu_seconds": clock.cpu,

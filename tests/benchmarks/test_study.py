@@ -173,10 +173,10 @@ def test_table_is_mean_and_spread_and_paired_differences(tmp_path):
     results.add("new", 3, Budget(), {"old": 1}, {"knn": 99.0})  # settings that are no longer so
     rows = Rows(path)
     lines = table(by_row(results.read(), rows), rows)
-    assert lines[2] == "| oucl | 2 | 42.00 ± 2.83 | 50.50 ± 0.71 |  |  | 5.0 |  | 9 |"
+    assert lines[2] == "| oucl | 2 | 42.00 ± 2.83 | 50.50 ± 0.71 |  |  |  | 5.0 |  | 9 |"
     assert lines[3] == (
         "| New (1 failed) | 2 | 43.50 ± 2.12 | 50.50 ± 2.12 | 1.50 ± 0.71 | 0.00 ± 1.41 "
-        "| 5.0 |  | 9 |"
+        "|  | 5.0 |  | 9 |"
     )
 
 
@@ -203,8 +203,24 @@ def test_report_writes_a_page_and_a_figure(tmp_path, monkeypatch):
         Results(out).add("oucl", seed, Budget(), rows.settings("oucl"), scores)
     go(monkeypatch, "--report", "--out", out, "--figures", tmp_path / "figures")
     assert "40.50 ± 0.71" in out.with_suffix(".md").read_text()
-    with Image.open(tmp_path / "figures" / "study_r-20.png") as figure:
-        assert min(figure.size) > 100
+    (figure,) = (tmp_path / "figures").iterdir()  # no attraction was measured
+    assert figure.name == "study_r-20.png"
+    scores |= {"attraction_ratio": 0.75}
+    Results(out).add("metaug", 0, Budget(), rows.settings("metaug"), scores)
+    go(monkeypatch, "--report", "--out", out, "--figures", tmp_path / "figures")
+    assert "| 0.75 | 5.0 |" in out.with_suffix(".md").read_text()
+    for name in ("study_r-20.png", "study_r-20-attraction.png"):
+        with Image.open(tmp_path / "figures" / name) as image:
+            assert min(image.size) > 100
+
+
+def test_an_older_file_keeps_its_columns(tmp_path):
+    path = tmp_path / "r.csv"
+    path.write_text("row,seed,knn,budget,settings\na,0,1.0,{},{}\n")
+    Results(path).add("b", 1, Budget(), {}, {"knn": 2.0, "attraction_ratio": 0.5})
+    first, second = Results(path).read()
+    assert (first["row"], first["knn"], second["row"], second["knn"]) == ("a", 1.0, "b", 2.0)
+    assert math.isnan(second["attraction_ratio"])
 
 
 def test_rows_are_compared_seed_by_seed():
