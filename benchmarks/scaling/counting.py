@@ -138,7 +138,7 @@ def count_head(engine: str, world: int, batch: int) -> HeadCount:
         generator = None if engine == "oucl" else instantiate(given["generator"])
         objective = instantiate(given["objective"])
         with Traffic(world), memory, work:
-            _step(engine, encoder, generator, objective, encoder.features[:, :, None])
+            take_step(engine, encoder, generator, objective, encoder.features[:, :, None])
     rows = BatchObjective(objective, generator, world * batch, VIEWS)
     return HeadCount(work.flops, work.bytes, memory.most, len(rows.blocks))
 
@@ -165,7 +165,7 @@ def count_encoder(
             synchronize_batch_norm(encoder, native=False)
         images = torch.empty(batch, VIEWS, 3, size, size)
         with traffic, work:
-            _step(engine, encoder, generator, FreeObjective(), images)
+            take_step(engine, encoder, generator, FreeObjective(), images)
         parameters = sum(each.numel() for each in encoder.parameters())
         layers = sum(isinstance(each, _BatchNorm) for each in encoder.modules())
     return EncoderCount(parameters, layers, work.flops, traffic.sums)
@@ -190,7 +190,7 @@ def _clear_caches() -> None:
                     function.cache_clear()
 
 
-def _step(
+def take_step(
     engine: str,
     encoder: nn.Module,
     generator: nn.Module | None,

@@ -62,7 +62,7 @@ def test_is_what_the_paper_says(name):
 def data_of(tmp_path, monkeypatch):
     def root(name: str) -> Path:
         if "cifar10" in name:
-            return tiny_data.cifar10(tmp_path / "data", monkeypatch)
+            return tiny_data.cifar(tmp_path / "data", monkeypatch)
         return tiny_data.image_folder(tmp_path / "data", size=70)
 
     return root

@@ -52,7 +52,7 @@ def extra(name: str, tmp_path: Path, monkeypatch) -> list[str]:
     arguments = [*SMALL, "--trainer.callbacks=tests.configs.report.Report"]
     arguments += [f"--trainer.callbacks.folder={tmp_path / 'report'}"]
     if name.startswith("sweeps/cifar10"):
-        arguments += [f"--data.init_args.root={tiny_data.cifar10(tmp_path / 'data', monkeypatch)}"]
+        arguments += [f"--data.init_args.root={tiny_data.cifar(tmp_path / 'data', monkeypatch)}"]
     return arguments
 
 

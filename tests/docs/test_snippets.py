@@ -114,7 +114,7 @@ def data_arguments(words: list[str], tmp_path: Path, monkeypatch) -> list[str]:
     root = tmp_path / "data"
     if data.endswith("CIFAR10DataModule"):
         if not root.exists():
-            tiny_data.cifar10(root, monkeypatch)
+            tiny_data.cifar(root, monkeypatch)
         return [f"--data.init_args.root={root}"]
     if data.endswith("ImageFolderDataModule"):
         place = words.index("--data.init_args.root") + 1
