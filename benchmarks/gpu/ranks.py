@@ -25,7 +25,7 @@ from .problems import RandomBatches, fit, small_metaug
 from .worker import add_context, context_of
 
 KINDS = ("oucl", "simclr", "lookahead", "exact")
-ROWS = ("lightly-cl", "oucl-cl", "recipe", "exact-recipe")
+ROWS = ("lightly-cl", "recipe", "lookahead-recipe", "exact-recipe")
 PER_PROCESS = 12
 STEPS = 3
 

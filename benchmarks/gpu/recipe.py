@@ -1,4 +1,4 @@
-"""The recipe of `cifar10.yaml`, built from the file that is shipped."""
+"""The recipes of `cifar10.yaml`, built from the files that are shipped."""
 
 import copy
 import inspect
@@ -22,10 +22,10 @@ METHODS: dict[str, tuple[str | dict[str, Any], ...]] = {
     "simclr": ("simclr.yaml",),
     "oucl": ("oucl_only.yaml",),
     "self_paced": ("oucl_only.yaml", SELF_PACED),
-    "attraction": ("attraction.yaml",),
+    "attraction": (),
     "noise": ("noise.yaml",),
-    "metaug": (),
-    "metaug_exact": ({"meta": {"engine": "exact"}},),
+    "metaug": ("adversarial.yaml",),
+    "metaug_exact": ("adversarial.yaml", {"meta": {"engine": "exact"}}),
 }
 """What is laid over `cifar10.yaml`: overlays that are shipped, and arguments of `MetAug`."""
 
@@ -119,7 +119,7 @@ def recipe(
     channels_last: bool | None = None,
     **arguments: Any,
 ) -> MetAug:
-    """The module of `cifar10.yaml` at constant rates.
+    """The module of `cifar10.yaml` by a method, MetAug's unless told, at constant rates.
 
     Args:
         context: Where it runs.

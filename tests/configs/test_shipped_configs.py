@@ -119,17 +119,40 @@ AUGMENTATIONS = ["ifm", "mochi", "feature_transformation", "noise"]
 
 @pytest.mark.parametrize("overlay", AUGMENTATIONS)
 def test_an_augmentation_leaves_nothing_of_the_config_below_it(overlay, capsys):
-    """Its objective is the same above the paper's form and above the adversary."""
+    """Its objective is the same above the paper's form, the adversary and the constant."""
     models = []
-    for below in ([], ["--config", "adversarial.yaml"]):
+    for below in ([], ["--config", "adversarial.yaml"], ["--config", "attraction.yaml"]):
         words = ["--config", "digits.yaml", *below, "--config", overlay]
         models.append(resulting_config(words, capsys)["model"]["init_args"])
-    assert models[0]["generator"] == models[1]["generator"]
+    assert models[0]["generator"] == models[1]["generator"] == models[2]["generator"]
     if models[0]["generator"] is None:  # then these two are of nothing
         for model in models:
             for name in ("augmented_weight", "adversarial", "detach"):
                 del model["objective"]["init_args"][name]
-    assert models[0]["objective"] == models[1]["objective"]
+    assert models[0]["objective"] == models[1]["objective"] == models[2]["objective"]
+
+
+@pytest.mark.parametrize("name", ["cifar10", "image_folder", "imagenet_vit"])
+def test_the_adversary_is_one_overlay_away(name, capsys):
+    """The constant goes, MetAug's generator and meta step come; `attraction` takes it back."""
+    root = [] if name == "cifar10" else ["--data.root=data"]
+    model = resulting_config(["--config", name, *root], capsys)["model"]["init_args"]
+    words = ["--config", name, "--config", "adversarial", *root]
+    opposed = resulting_config(words, capsys)["model"]["init_args"]
+    assert model["generator"] is None
+    assert opposed["generator"]["init_args"]["radius"] == 1.0
+    assert opposed["generator"]["init_args"]["hidden_dim"] == 256
+    weights = [
+        each["objective"]["init_args"]["contrast"]["init_args"]["attraction_weight"]
+        for each in (model, opposed)
+    ]
+    assert weights == [0.6, 1.0]
+    assert opposed["objective"]["init_args"]["margin"]["init_args"]["kind"] == "large"
+    assert opposed["objective"]["init_args"]["adversarial"]
+    words += ["--config", "attraction"]
+    back = resulting_config(words, capsys)["model"]["init_args"]
+    assert back["generator"] is None
+    assert back["objective"]["init_args"]["contrast"] == model["objective"]["init_args"]["contrast"]
 
 
 @pytest.mark.parametrize("overlay", [*ABLATIONS, *AUGMENTATIONS])

@@ -24,16 +24,16 @@ from ..records import append
 
 BASE = "lightly-cl"
 RECIPES = {
-    "recipe": ("metaug", "lookahead"),
+    "recipe": ("attraction", "lookahead"),
+    "lookahead-recipe": ("metaug", "lookahead"),
     "exact-recipe": ("metaug", "exact"),
-    "oucl-recipe": ("oucl", "lookahead"),
     "simclr-recipe": ("simclr", "lookahead"),
 }
 """Method and engine over `cifar10.yaml`."""
-FIRST = (BASE, "recipe", "exact-recipe", "oucl-recipe", "simclr-recipe")
-EAGER = ("recipe-eager", "exact-recipe-eager", "oucl-recipe-eager")
+FIRST = (BASE, *RECIPES)
+EAGER = ("lookahead-recipe-eager", "exact-recipe-eager", "recipe-eager")
 OTHERS = (BASE, "first_order-cl", "exact/4-cl", "lightly", "higher-cl")
-SMOKE = (BASE, "recipe", "exact-recipe", "oucl-recipe", "recipe-eager")
+SMOKE = (BASE, "recipe", "lookahead-recipe", "exact-recipe", "recipe-eager")
 TINY = 8
 """A batch that gives a GPU next to nothing to do: what its step takes is the host's time."""
 
@@ -140,8 +140,8 @@ def _graphs(module: pl.LightningModule) -> dict[str, Any]:
 def build_module(context: Context, name: str) -> pl.LightningModule:
     """A variant of `benchmarks.step`, or a method by `cifar10.yaml`.
 
-    `recipe` is the config as it is, `exact-recipe` that with another engine, `oucl-recipe` that
-    with an overlay; with `-eager` each without CUDA graphs.
+    `recipe` is the config as it is, the others are that with an overlay; with `-eager` each without
+    CUDA graphs.
     """
     of_recipe = name.removesuffix("-eager")
     if of_recipe in RECIPES:
