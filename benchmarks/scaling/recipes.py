@@ -31,7 +31,7 @@ IMAGES = {
 }
 """Training images and edge in pixels, by config."""
 MEASURED_MS = 10.1
-"""OUCL alone in `cifar10.yaml` on an H100, batch 256, by the report of 2026-11-26 in benchmarks/gpu."""
+"""OUCL alone in `cifar10.yaml`, batch 256, by the report of an H100 in benchmarks/gpu."""
 
 
 @dataclass(frozen=True)

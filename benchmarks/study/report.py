@@ -162,6 +162,26 @@ def _mean(lines: Lines, key: str) -> float:
     return statistics.mean(line[key] for line in lines)
 
 
+def at_equal_time(lines: Lines, rows: Rows) -> dict[tuple[int, int], dict[str, Lines]]:
+    """Runs that took about the same time: the slow row's, and those of others with more epochs.
+
+    Returns:
+        By the epochs of the slow row and of the others; those alone of which there are both.
+    """
+    slow, found = rows.equal_time["row"], {}
+    for few, many in rows.equal_time["epochs"].items():
+        at = {
+            epochs: [line for line in lines if line["budget"]["epochs"] == epochs]
+            for epochs in (few, many)
+        }
+        mine = by_row(at[few], rows).get(slow)
+        others = by_row(at[many], rows)
+        if mine and others:
+            found[few, many] = {name: line for name, line in others.items() if name != slow}
+            found[few, many][slow] = mine
+    return found
+
+
 def write_report(results: Path, rows: Rows, figures: Path) -> list[Path]:
     """Write a page of tables beside the results file, and a figure per budget.
 
@@ -195,5 +215,13 @@ def write_report(results: Path, rows: Rows, figures: Path) -> list[Path]:
             with style():
                 figure.savefig(path)
             written.append(path)
+    for (few, many), runs in at_equal_time(lines, rows).items():
+        slow = rows.title(rows.equal_time["row"])
+        page += [f"## At equal time: {few} epochs of {slow}, {many} of the others", ""]
+        page += [*table(runs, rows), "", *comparisons(runs, rows), ""]
+        path = figures / f"study_{results.stem}-equal-time-{few}.png"
+        with style():
+            draw(runs, rows).savefig(path)
+        written.append(path)
     written[0].write_text("\n".join(page))
     return written

@@ -39,6 +39,7 @@ class Rows:
         self.groups: dict[str, list[str]] = content.get("groups", {})
         self.baseline: str = content.get("baseline", "oucl")
         self.compared: list[list[str]] = content.get("compare", [])
+        self.equal_time: dict[str, Any] = content.get("equal_time", {"row": "", "epochs": {}})
 
     def names(self, wanted: list[str]) -> list[str]:
         """Names of rows, with the names of groups replaced by their rows.

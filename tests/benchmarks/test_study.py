@@ -15,7 +15,7 @@ from torch.nn import functional
 from benchmarks.study import inspect
 from benchmarks.study.__main__ import main
 from benchmarks.study.data import first_of_each
-from benchmarks.study.report import by_row, comparisons, label_free_ranks, table
+from benchmarks.study.report import at_equal_time, by_row, comparisons, label_free_ranks, table
 from benchmarks.study.results import Results
 from benchmarks.study.rows import HERE, Rows, build, merge
 from benchmarks.study.training import Budget
@@ -212,6 +212,16 @@ def test_report_writes_a_page_and_a_figure(tmp_path, monkeypatch):
     for name in ("study_r-20.png", "study_r-20-attraction.png"):
         with Image.open(tmp_path / "figures" / name) as image:
             assert min(image.size) > 100
+
+
+def test_equal_time_is_few_epochs_of_the_slow_row_and_many_of_others(tmp_path):
+    rows = Rows()
+    results = Results(tmp_path / "r.csv")
+    for row, epochs, knn in (("metaug", 10, 41.0), ("oucl", 10, 38.0), ("oucl", 14, 40.0)):
+        results.add(row, 0, Budget(epochs=epochs), rows.settings(row), {"knn": knn})
+    ((epochs, runs),) = at_equal_time(results.read(), rows).items()
+    assert epochs == (10, 14)
+    assert {name: lines[0]["knn"] for name, lines in runs.items()} == {"metaug": 41.0, "oucl": 40.0}
 
 
 def test_an_older_file_keeps_its_columns(tmp_path):
