@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from jsonargparse import Namespace
+from jsonargparse import ActionConfigFile, Namespace
 
 from metaug.datamodules import MultiViewDataModule
 from metaug.datamodules.sources.folders import STATISTICS
@@ -28,8 +28,12 @@ def write_statistics(options: Sequence[str]) -> Path:
 
     Returns:
         The file.
+
+    Raises:
+        ValueError: No data module is named, or no image can be read.
     """
     parser = StrictParser()
+    parser.add_argument("--config", action=ActionConfigFile)
     parser.add_lightning_class_args(MultiViewDataModule, "data", subclass_mode=True)
     parser.add_argument("--output", type=str, default=None)
     settings = parser.parse_args(_data_alone(options))
@@ -65,6 +69,11 @@ def _data_alone(options: Sequence[str]) -> list[str]:
         settings = yaml.safe_load(config) if config.startswith("{") else read_config(Path(config))
         if data := (settings or {}).get("data"):
             result += ["--config", yaml.safe_dump({"data": data}, default_flow_style=True)]
+    named = any(option.partition("=")[0] == "--data" for option in result)
+    if not named and not any("class_path" in option for option in result):
+        raise ValueError(
+            "statistics of which data? give it as --data ImageFolderDataModule, or --config"
+        )
     return result
 
 
