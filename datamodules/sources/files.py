@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..transforms.ranges import check, check_choice
 from .decode import UnreadableImageError, image_size, printable, read_image
-from .image_source import ImageSource, SubsetSource, as_targets
+from .image_source import ImageSource, SubsetSource, as_targets, name_classes
 from .jpeg import is_plain_jpeg
 from .pixels import ValueRange, check_value_range
 
@@ -22,7 +22,7 @@ class FileSource:
     Args:
         paths: The files.
         targets: Class of every image `[N]`; -1 where there is no label. Default: no labels.
-        class_names: Name of every class.
+        class_names: Name of every class. Default: the numbers of the classes.
         channels: 3 for RGB, 1 for gray; see `read_image`.
         value_range: The values of black and white in images of more than 8 bits; see `read_image`.
         on_error: `raise` stops at an unreadable image and names it; `skip` goes on without it.
@@ -57,7 +57,7 @@ class FileSource:
         check_value_range(value_range)
         self.paths = [str(path) for path in paths]
         self.targets = as_targets(targets, len(self.paths))
-        self.class_names = list(class_names)
+        self.class_names = name_classes(self.targets, class_names)
         self.channels = channels
         self.value_range = value_range
         self.on_error = on_error

@@ -69,7 +69,7 @@ class InMemorySource:
     Args:
         images: All images `[N, C, H, W]`, uint8 or float32 in [0, 1].
         targets: Class of every image `[N]`; -1 where there is no label. Default: no labels.
-        class_names: Name of every class.
+        class_names: Name of every class. Default: the numbers of the classes.
         names: How to call every image in a message.
         unreadable: Which images are missing `[N]`, bool.
 
@@ -107,7 +107,7 @@ class InMemorySource:
                 )
         self.images = images
         self.targets = as_targets(targets, len(images))
-        self.class_names = list(class_names)
+        self.class_names = name_classes(self.targets, class_names)
         self.names = names
         self.unreadable = unreadable
 
@@ -228,6 +228,22 @@ def as_targets(targets: Tensor | None, count: int) -> Tensor:
             "classes by `targets.argmax(1)`."
         )
     return whole
+
+
+def name_classes(targets: Tensor, class_names: Sequence[str]) -> list[str]:
+    """The names of classes as given; where there are none, the numbers up to the largest.
+
+    Raises:
+        ValueError: If a class has no name.
+    """
+    largest = int(targets.max()) if len(targets) else UNLABELED
+    names = list(class_names) or [str(number) for number in range(largest + 1)]
+    if largest >= len(names):
+        raise ValueError(
+            f"there are targets up to {largest}, but class_names has {len(names)} name(s), those "
+            f"of the classes 0 to {len(names) - 1}. Number classes from 0 on, or name them all."
+        )
+    return names
 
 
 def labeled(source: ImageSource) -> ImageSource:

@@ -10,6 +10,7 @@ from metaug.datamodules import (
     CIFAR10DataModule,
     DatasetDataModule,
     DatasetSource,
+    FileSource,
     InMemorySource,
     RandomCrop,
     Recipe,
@@ -196,3 +197,12 @@ def test_targets_of_a_source_are_checked():
     ):
         with pytest.raises(ValueError, match=r"targets must be one class per image.*argmax"):
             InMemorySource(images, targets)
+
+
+def test_classes_without_names_are_called_by_their_numbers():
+    images = torch.zeros(3, 3, 8, 8, dtype=torch.uint8)
+    assert InMemorySource(images, torch.tensor([0, 3, -1])).class_names == ["0", "1", "2", "3"]
+    assert InMemorySource(images).class_names == []
+    assert FileSource(["a.png"], torch.tensor([1])).class_names == ["0", "1"]
+    with pytest.raises(ValueError, match=r"targets up to 3, but class_names has 2 name\(s\)"):
+        InMemorySource(images, torch.tensor([0, 3, 1]), ["cat", "dog"])
