@@ -62,7 +62,8 @@ def read_array(path: str | Path, channels: int) -> np.ndarray:
 
 def array_size(path: str | Path, channels: int) -> tuple[int, int]:
     """Height and width of the array in a `.npy` file, from its header."""
-    return channels_last(np.load(path, mmap_mode="r"), channels).shape[:2]
+    height, width, _ = channels_last(np.load(path, mmap_mode="r"), channels).shape
+    return height, width
 
 
 def read_tiff(path: str | Path, channels: int) -> tuple[np.ndarray, bool, int]:
@@ -93,8 +94,8 @@ def read_tiff(path: str | Path, channels: int) -> tuple[np.ndarray, bool, int]:
         axes = series.axes
         extra = tuple(getattr(page, "extrasamples", ()))
         tag = page.tags.get(_ORIENTATION)
-    opaque = not (len(extra) == 1 and int(extra[0]) in _OPACITY)
-    return _by_axes(values, axes, channels), not opaque, int(tag.value) if tag else 1
+    alpha = len(extra) == 1 and int(extra[0]) in _OPACITY
+    return _by_axes(values, axes, channels), alpha, int(tag.value) if tag else 1
 
 
 def tiff_size(path: str | Path, channels: int) -> tuple[int, int]:
@@ -102,7 +103,8 @@ def tiff_size(path: str | Path, channels: int) -> tuple[int, int]:
     with _open(path) as file:
         series = file.series[0]
         shape, axes = series.shape, series.axes
-    return _by_axes(np.broadcast_to(np.uint8(0), shape), axes, channels).shape[:2]
+    height, width, _ = _by_axes(np.broadcast_to(np.uint8(0), shape), axes, channels).shape
+    return height, width
 
 
 def _by_axes(values: np.ndarray, axes: str, channels: int) -> np.ndarray:

@@ -177,7 +177,8 @@ def _layout(file: ImageFile) -> str:
     """
     if not file.tile:
         return ""
-    codec, arguments = file.tile[0].codec_name, file.tile[0].args or ""
+    codec = file.tile[0].codec_name
+    arguments: Any = file.tile[0].args or ""
     layout = arguments if isinstance(arguments, str) else str(arguments[0])
     deep_ppm = codec.startswith("ppm") and file.mode == "RGB" and max(arguments[1:]) > 255
     if layout == "LA;16B" or deep_ppm:

@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 import tifffile
 import torch
-from metaug.datamodules import ImageFolderDataModule, UnreadableImageError, read_image
+from metaug.datamodules import (
+    ImageFolderDataModule,
+    IndexBatch,
+    LabelledDataModule,
+    RandomCrop,
+    UnreadableImageError,
+    read_image,
+)
+from metaug.datamodules.loading import held
+from metaug.datamodules.sources import memory
 from metaug.datamodules.sources.arrays import channels_last
 from metaug.datamodules.sources.decode import image_size
 
@@ -159,6 +168,30 @@ def test_device_and_workers_make_the_same_views_of_deep_images(tmp_path, kind):
         assert torch.equal(views, made[0])
 
 
+def test_deep_images_lie_on_the_device_as_they_are(tmp_path, monkeypatch):
+    monkeypatch.setattr(held, "free_memory", lambda device: 1 << 40)
+    root = folder(tmp_path)
+    sent = bands(root, in_memory=True)
+    data = bands(root, in_memory=True, augment_on="device")
+    batch = next(iter(data.train_dataloader()))
+    assert isinstance(batch, IndexBatch)
+    made = data.on_after_batch_transfer(batch, 0).views
+    assert data._on_device.held.images.dtype == torch.float32
+    for here, there in zip(next(iter(sent.train_dataloader())).views, made, strict=True):
+        assert torch.equal(here, there)
+
+
+def test_memory_is_counted_in_the_bytes_of_floats(tmp_path, monkeypatch):
+    for number in range(4):
+        path = tmp_path / "a" / f"{number}.npy"
+        path.parent.mkdir(exist_ok=True)
+        np.save(path, np.zeros((8, 8, 5), dtype=np.uint16))
+    monkeypatch.setattr(memory, "LIMIT", 4 * 8 * 8 * 5 * 4)
+    assert bands(str(tmp_path)).splits.train.uniform
+    monkeypatch.setattr(memory, "LIMIT", 4 * 8 * 8 * 5 * 4 - 1)
+    assert not bands(str(tmp_path)).splits.train.uniform
+
+
 @pytest.mark.parametrize("size", [16, 96])
 def test_deep_images_in_memory_are_those_of_the_files(tmp_path, size):
     root = folder(tmp_path)
@@ -202,3 +235,11 @@ def test_value_range_reaches_the_files(tmp_path):
     for wrong in ((1, 1), (2, 1), (1,), "ab", ("a", 1)):
         with pytest.raises(ValueError, match="value_range"):
             bands(str(tmp_path), value_range=wrong)
+
+
+def test_one_view_of_deep_images_is_not_rounded(tmp_path):
+    data = bands(folder(tmp_path), in_memory=False)
+    labeled = LabelledDataModule(data, augmentation=RandomCrop(), batch_size=4, num_workers=0)
+    view = next(iter(labeled.train_dataloader())).views[0]
+    levels = (view * 0.2 + 0.5) * 255
+    assert (levels - levels.round()).abs().mean() > 0.1
