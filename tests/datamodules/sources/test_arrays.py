@@ -46,6 +46,13 @@ def test_tiffs_of_five_bands(tmp_path, kind):
     assert image_size(tmp_path / "a.tif", 5) == (6, 8)
 
 
+def test_a_tiff_says_which_axis_is_that_of_its_bands(tmp_path):
+    values = np.arange(5 * 8 * 5, dtype=np.uint8).reshape(5, 8, 5)
+    tifffile.imwrite(tmp_path / "a.tif", values, photometric="minisblack", planarconfig="contig")
+    expected = torch.from_numpy(values).permute(2, 0, 1)
+    assert torch.equal(read_image(tmp_path / "a.tif", 5), expected)
+
+
 @pytest.mark.parametrize("kind", ["hwc", "chw"])
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32, ">f8", np.int16])
 def test_arrays(tmp_path, kind, dtype):
@@ -202,11 +209,12 @@ def test_deep_images_in_memory_are_those_of_the_files(tmp_path, size):
     assert torch.equal(*loaded)
 
 
-def test_images_of_8_and_16_bits_side_by_side(tmp_path):
+@pytest.mark.parametrize("shallow", [0, 1])
+def test_images_of_8_and_16_bits_side_by_side(tmp_path, shallow):
     root = tmp_path / "data"
     folder(root, channels=3, kind="npy")
     for number, path in enumerate(sorted(root.rglob("*.npy"))):
-        if number % 2:
+        if number % 2 == shallow:
             np.save(path, (np.load(path) // 257).astype(np.uint8))
     images = [
         next(iter(ImageFolderDataModule(

@@ -206,3 +206,10 @@ def test_classes_without_names_are_called_by_their_numbers():
     assert FileSource(["a.png"], torch.tensor([1])).class_names == ["0", "1"]
     with pytest.raises(ValueError, match=r"targets up to 3, but class_names has 2 name\(s\)"):
         InMemorySource(images, torch.tensor([0, 3, 1]), ["cat", "dog"])
+
+
+@pytest.mark.parametrize("value", [-0.1, 1.1, float("nan")])
+def test_floats_in_memory_lie_in_0_to_1(value):
+    with pytest.raises(ValueError, match=r"must lie in \[0, 1\], but go from .*normalization"):
+        InMemorySource(torch.full((2, 3, 8, 8), value))
+    assert InMemorySource(torch.rand(2, 3, 8, 8)).read([0]).dtype == torch.float32
