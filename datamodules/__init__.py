@@ -46,6 +46,7 @@ from .transforms.geometry import (
 )
 from .transforms.simclr import SimCLRChanges
 from .transforms.texture import GaussianBlur, Noise
+from .views.any_channel_views import AnyChannelViews
 from .views.base import Recipe, RecipeViews, Views
 from .views.color_space_views import ColorSpaceViews
 from .views.digit_views import DigitViews
@@ -54,6 +55,7 @@ from .views.simclr_views import SimCLRViews
 from .views.transform_views import TransformViews
 
 __all__ = [
+    "AnyChannelViews",
     "CIFAR10DataModule",
     "CIFAR100DataModule",
     "Change",

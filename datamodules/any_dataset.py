@@ -6,6 +6,7 @@ from .datamodule import MultiViewDataModule
 from .sources.dataset_source import DatasetSource, check_readable
 from .sources.image_source import ImageSource
 from .sources.memory import hold
+from .sources.pixels import ValueRange, check_value_range
 from .sources.splits import Splits
 from .transforms.ranges import check_choice
 
@@ -22,8 +23,9 @@ class DatasetDataModule(MultiViewDataModule):
         bank: Labeled images for probes, if other than those of `train`.
         image_key: Key of the image, where items are dictionaries; null looks for the usual ones.
         label_key: Key of the label, where items are dictionaries; null looks for the usual ones.
-        in_memory: True decodes all images once, resizes them to `image_size` and keeps them as
-            8-bit values.
+        in_memory: True decodes all images once, resizes them to `image_size` and keeps them.
+        value_range: The values of black and white in images of more than 8 bits; null takes 0 and
+            65535 for 16 bits, 0 and 1 for floats.
         kwargs: As for `MultiViewDataModule`.
 
     Examples:
@@ -47,10 +49,12 @@ class DatasetDataModule(MultiViewDataModule):
         image_key: str | None = None,
         label_key: str | None = None,
         in_memory: bool = False,
+        value_range: ValueRange = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         check_choice(in_memory, "in_memory", [True, False])
+        check_value_range(value_range)
         for name, dataset in (("train", train), ("bank", bank), ("val", val), ("test", test)):
             if dataset is not None or name == "train":
                 check_readable(dataset)
@@ -58,6 +62,7 @@ class DatasetDataModule(MultiViewDataModule):
         self.image_key = image_key
         self.label_key = label_key
         self.in_memory = in_memory
+        self.value_range = value_range
 
     def load(self) -> Splits:
         """Wrap the data sets."""
@@ -76,6 +81,7 @@ class DatasetDataModule(MultiViewDataModule):
             image_key=self.image_key,
             label_key=self.label_key,
             channels=self.image_channels,
+            value_range=self.value_range,
         )
 
     def _held(self, source: DatasetSource) -> ImageSource:

@@ -25,6 +25,7 @@ from .sources.image_source import ImageSource, SubsetSource
 from .sources.label_subsets import few_per_class
 from .sources.splits import Splits, hold_out
 from .transforms.ranges import check, check_choice, check_normalization, check_seed, check_size
+from .views.any_channel_views import AnyChannelViews
 from .views.base import Views
 from .views.simclr_views import SimCLRViews
 
@@ -39,7 +40,7 @@ class MultiViewDataModule(pl.LightningDataModule):
     Args:
         views: Makes the random views; null takes the recipe of the data set.
         image_size: Edge of views and evaluation images in pixels.
-        image_channels: 3 for RGB, 1 for gray.
+        image_channels: 3 for RGB, 1 for gray, or any other number.
         mean: Mean of every channel, on images in [0, 1]; null takes the data set's.
         std: Standard deviation of every channel; null takes the data set's.
         batch_size: Training images per batch and process; each gives `num_views` views.
@@ -109,15 +110,17 @@ class MultiViewDataModule(pl.LightningDataModule):
         check(val_fraction, "val_fraction", at_least=0, below=1)
         check_choice(predict_split, "predict_split", [None, "train", "val", "test", "all"])
         check_seed(seed)
-        views = self.default_views(image_size) if views is None else views
+        if views is None:
+            in_colors = image_channels in (1, 3)
+            views = self.default_views(image_size) if in_colors else AnyChannelViews()
         check_augment_on(augment_on, views)
         gray = image_channels == 1
         self.views = views.bind(
             size=image_size,
             mean=((self.gray_mean,) if gray else self.mean) if mean is None else mean,
             std=((self.gray_std,) if gray else self.std) if std is None else std,
+            channels=image_channels,
         )
-        check_normalization(self.views.mean, self.views.std, channels=image_channels)
         self.image_size = image_size
         self.image_channels = image_channels
         self.batch_size = batch_size

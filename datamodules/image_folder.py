@@ -11,6 +11,7 @@ from .sources.files import FileSource, OnError
 from .sources.folders import ImageList, list_images, read_class_list, warn_of
 from .sources.image_source import ImageSource
 from .sources.memory import InMemory, hold_files
+from .sources.pixels import check_value_range
 from .sources.split_folders import SplitFolders, find_splits
 from .sources.splits import Splits, hold_out
 from .transforms.ranges import check_choice
@@ -32,8 +33,11 @@ class ImageFolderDataModule(MultiViewDataModule):
             there are labels but neither `val/` nor `test/`.
         class_list: Text file with the name of a class folder per line; other classes are left out.
             `imagenet100` is the list of that name. Null for all folders.
-        in_memory: Decode all images once and keep them as 8-bit values. `auto` does so when they
-            all have one size and fit 2 GiB; true also resizes them to `image_size`.
+        in_memory: Decode all images once and keep them. `auto` does so when they all have one size
+            and fit 2 GiB; true also resizes them to `image_size`.
+        value_range: The values of black and white in images of more than 8 bits; null takes 0 and
+            65535 for 16 bits, 0 and 1 for floats, and refuses others. Images of 8 bits stay as
+            they are.
         on_error: `raise` stops at an unreadable image and names it; `skip` goes on without it and
             lists them at the end.
         kwargs: As for `MultiViewDataModule`.
@@ -60,18 +64,20 @@ class ImageFolderDataModule(MultiViewDataModule):
         val_fraction: float | None = None,
         class_list: str | None = None,
         in_memory: InMemory = "auto",
+        value_range: tuple[float, float] | None = None,
         on_error: OnError = "raise",
         **kwargs: Any,
     ) -> None:
         if not root:
             raise ValueError("root must be a folder of images, got ''.")
-        check_choice(kwargs.get("image_channels", 3), "image_channels", [1, 3])
         super().__init__(val_fraction=0.0 if val_fraction is None else val_fraction, **kwargs)
         check_choice(in_memory, "in_memory", [True, False, "auto"])
         check_choice(on_error, "on_error", ["raise", "skip"])
+        check_value_range(value_range)
         self.root = root
         self.class_list = class_list
         self.in_memory: InMemory = in_memory
+        self.value_range = value_range
         self.on_error: OnError = on_error
         self._may_hold_out = val_fraction is None
 
@@ -128,6 +134,7 @@ class ImageFolderDataModule(MultiViewDataModule):
             images.targets,
             images.class_names,
             channels=self.image_channels,
+            value_range=self.value_range,
             on_error=self.on_error,
         )
         return hold_files(files, self.in_memory, self.image_size)

@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from typing import Any
 
 import metaug
-from metaug.help import COMMANDS, options_of
+from metaug.help import COMMANDS, STATISTICS, options_of
 from metaug.interrupt import end_with_launcher
 from metaug.settings.config_layers import read_config
 from metaug.shipped_configs import find_config, purpose, shipped_configs
@@ -54,6 +54,8 @@ def _run(arguments: list[str]) -> int:
     if command == "configs":
         with warning_lines():
             return _configs(options)
+    if command == "statistics":
+        return _statistics(options)
     if command not in TRAINER_COMMANDS:
         raise ValueError(_wrong_command(arguments))
     if options in (["--help"], ["-h"]):
@@ -132,6 +134,17 @@ def nulls_as_configs(options: Sequence[str]) -> list[str]:
     return result
 
 
+def _statistics(options: list[str]) -> int:
+    if not options or any(option in ("-h", "--help") for option in options):
+        print(STATISTICS, end="")
+        return 0 if options else 2
+    from metaug.data_statistics import write_statistics  # takes seconds: torch, Lightning
+
+    with warning_lines():
+        write_statistics(nulls_as_configs(configs_first(options)))
+    return 0
+
+
 def _configs(names: list[str]) -> int:
     if any(name in ("-h", "--help") for name in names):
         print("usage: metaug configs [[--path] NAME]\n")
@@ -151,7 +164,7 @@ def _configs(names: list[str]) -> int:
 
 
 def _wrong_command(arguments: list[str]) -> str:
-    commands = (*TRAINER_COMMANDS, "configs")
+    commands = (*TRAINER_COMMANDS, "statistics", "configs")
     command = next((word for word in arguments if word in commands), None)
     if command is not None:
         others = [word for word in arguments if word != command]

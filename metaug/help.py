@@ -10,6 +10,7 @@ commands:
   validate   run the probes on the validation images of a checkpoint
   test       run the probes on the test images of a checkpoint
   predict    compute the representation of the predict images of a checkpoint
+  statistics mean and standard deviation of each channel of the training images, as a config
   configs    list the shipped configs; `configs NAME` prints one, `configs --path NAME` its path
 
 options:
@@ -27,6 +28,22 @@ METAUG_LIGHTNING=1 uses `lightning.pytorch` for `pytorch_lightning`, for callbac
   metaug fit --config digits.yaml                      first run, a minute or two on a CPU
   metaug fit --config digits.yaml --config simclr.yaml the same with an overlay
   metaug fit --config digits.yaml --trainer.max_epochs 5 --model.meta.engine exact
+"""
+
+STATISTICS = """\
+usage: metaug statistics [--config NAME ...] --data CLASS [--data.KEY VALUE ...] [--output FILE]
+
+Compute mean and standard deviation of each channel of the training images, print them, and write
+them to a config. Images are taken as they are read, not resized; each pixel counts once.
+
+  --config NAME            a config, of which the data alone are taken
+  --data CLASS             ImageFolderDataModule, or another data module
+  --data.root FOLDER       where the images are
+  --data.image_channels 5  number of channels
+  --output FILE            where to write; by default metaug_statistics.yaml beside the data
+
+  metaug statistics --data ImageFolderDataModule --data.root FOLDER --data.image_channels 5
+  metaug fit --config image_folder.yaml --data.root FOLDER --config FOLDER/metaug_statistics.yaml
 """
 
 _OPTIONS = """\

@@ -96,8 +96,10 @@ def nothing_readable(folder: Folder) -> None:
 
 
 def _gray(folder: Folder, top: float, dtype: type, suffix: str) -> None:
-    """A deep image, whose brightest pixel is `top` and whose others have the level of `cat`."""
+    """A deep image, whose white is `top`, and whose pixels but one have the level of `cat`."""
     folder.classes()
+    if (dtype, top) not in [(np.uint16, 65535), (np.float32, 1)]:
+        folder.settings["value_range"] = [0, top]
     values = np.full((12, 15), folder.level("cat") / 255 * top)
     values[0, 0] = top
     folder.add_file(Image.fromarray(values.astype(dtype)), f"zz{suffix}")
@@ -123,8 +125,17 @@ _depth("floats up to a million", 1e6, np.float32, ".tif")
 
 
 @kind
+def floats_whose_white_nobody_knows(folder: Folder) -> None:
+    _gray(folder, 4095, np.float32, ".tif")
+    del folder.settings["value_range"]
+    folder.break_off("zz.tif")
+    folder.error = ["zz.tif", "from", "to 4095", "set value_range"]
+
+
+@kind
 def floats_below_0_and_nan(folder: Folder) -> None:
     folder.classes()
+    folder.settings["value_range"] = [-1, 1]
     values = np.full((12, 15), folder.level("cat") / 255 * 2 - 1, dtype=np.float32)
     values[0, :3] = -1, 1, np.nan
     folder.add_file(Image.fromarray(values), "zz.tif")

@@ -54,7 +54,8 @@ class ImageBatch(NamedTuple):
     """A training batch before augmentation, for views that are made on the device.
 
     Attributes:
-        image: Raw images, uint8: `[N, C, H, W]`, or a list of `[C, H, W]` of any sizes.
+        image: Raw images, uint8 or in [0, 1]: `[N, C, H, W]`, or a list of `[C, H, W]` of any
+            sizes.
         target: Class of every image `[N]`, int64; -1 where there is no label.
         index: Position of every image in the training set `[N]`, int64.
         seed: Seed of every image's random views `[N]`, int64; on the CPU for a list.

@@ -26,6 +26,7 @@ class EncodedBatch:
     Attributes:
         data: The images one after the other `[B]`, uint8.
         shapes: `(bytes,)` of a JPEG file, `(C, H, W)` of an image that the worker decoded.
+        deep: Which images are float32 rather than uint8.
         epoch: Epoch of every image `[N]`, int64.
         index: Position of every image in the training set `[N]`, int64.
         device: Where the images are to be decoded.
@@ -44,12 +45,20 @@ class EncodedBatch:
     epoch: Tensor
     index: Tensor
     device: torch.device = torch.device("cpu")  # noqa: RUF009 - immutable
+    deep: frozenset[int] = frozenset()
 
     def images(self) -> list[Tensor]:
         """Each image, on the CPU: a JPEG's bytes `[B]` or pixels `[C, H, W]`."""
-        sizes = [torch.Size(shape).numel() for shape in self.shapes]
-        parts = self.data.split(sizes)
-        return [part.view(shape) for part, shape in zip(parts, self.shapes, strict=True)]
+        kinds = [
+            torch.float32 if row in self.deep else torch.uint8 for row in range(len(self.shapes))
+        ]
+        layout = list(zip(self.shapes, kinds, strict=True))
+        parts = self.data.split([torch.Size(s).numel() * kind.itemsize for s, kind in layout])
+        # a float may begin at any byte of the others, where it cannot be looked at in place
+        return [
+            (part.clone() if kind.itemsize > 1 else part).view(kind).view(shape)
+            for part, (shape, kind) in zip(parts, layout, strict=True)
+        ]
 
     def to(self, device: torch.device | str) -> "EncodedBatch":
         """Note where to decode; Lightning calls this to move a batch."""
@@ -80,8 +89,10 @@ class EncodedDataset(Dataset):
         """A batch; in place of an image that is known to be unreadable, the next one."""
         epoch, index = split_keys(keys)
         images, index = read_or_replace(self.source, index, encoded=True)
-        data = torch.cat([image.flatten() for image in images])
-        return EncodedBatch(data, [tuple(image.shape) for image in images], epoch, index)
+        data = torch.cat([image.flatten().view(torch.uint8) for image in images])
+        deep = frozenset(row for row, image in enumerate(images) if image.is_floating_point())
+        shapes = [tuple(image.shape) for image in images]
+        return EncodedBatch(data, shapes, epoch, index, deep=deep)
 
 
 def decode(batch: EncodedBatch, source: ImageSource, seed: int) -> ImageBatch:

@@ -26,7 +26,7 @@ class HeldImages:
 
     Args:
         source: Images of one size.
-        images: The same on the device `[N, C, H, W]`, uint8.
+        images: The same on the device `[N, C, H, W]`.
     """
 
     def __init__(self, source: ImageSource, images: Tensor) -> None:
@@ -46,9 +46,9 @@ def hold(source: ImageSource, device: torch.device) -> HeldImages | None:
         device: Where to.
     """
     first = source.read([0])[0]
-    if len(source) * first.numel() * _PART > free_memory(device):
+    if len(source) * first.nbytes * _PART > free_memory(device):
         return None
-    images = torch.empty(len(source), *first.shape, dtype=torch.uint8, device=device)
+    images = torch.empty(len(source), *first.shape, dtype=first.dtype, device=device)
     for start in range(0, len(source), _BLOCK):
         block = source.read(range(start, min(start + _BLOCK, len(source))))
         images[start : start + len(block)] = torch.as_tensor(block)

@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, Subset
 
 from ..transforms.ranges import check
-from .eight_bits import pixels_of
 from .labels import encode, find_classes, read_labels
+from .pixels import ValueRange, check_value_range, pixels_of, scale
 
 _IMAGE_KEYS = ("image", "img", "pixel_values", "x")
 _LABEL_KEYS = ("label", "labels", "target", "fine_label", "y")
@@ -22,7 +22,8 @@ class DatasetSource:
     """Any map-style data set, without its transforms.
 
     Its items may be images, tuples (image, label, ...) or dictionaries; images may be PIL images,
-    arrays `[H, W, C]` or `[H, W]`, or tensors `[C, H, W]`, 8-bit or floats in [0, 1].
+    arrays `[H, W, C]` or `[H, W]`, or tensors `[C, H, W]`, of 8 bits, 16 bits, or floats in
+    [0, 1]; what has more than 8 bits is read as floats.
 
     Args:
         dataset: The data set; of Hugging Face, a `Dataset` of one split.
@@ -31,6 +32,7 @@ class DatasetSource:
         labels: Label of every item `[N]`, a number or a name; null asks the data set (`targets`,
             `labels`, a column), and if it has none, reads it once from end to end.
         channels: 3 for RGB, 1 for gray; others for items that are tensors or arrays.
+        value_range: The values of black and white in images of more than 8 bits; see `read_image`.
 
     Attributes:
         labels: Label of every item as the data set has it; None where there is none.
@@ -64,13 +66,16 @@ class DatasetSource:
         label_key: str | None = None,
         labels: Any = None,
         channels: int = 3,
+        value_range: ValueRange = None,
     ) -> None:
         check(channels, "channels", at_least=1, whole=True)
+        check_value_range(value_range)
         check_readable(dataset)
         self.dataset = dataset
         self.image_key = image_key
         self.label_key = label_key
         self.channels = channels
+        self.value_range = value_range
         labels = labels if labels is not None else self._labels(dataset)
         if labels is None:
             labels = [self._label_of(dataset[index]) for index in range(len(dataset))]
@@ -96,7 +101,7 @@ class DatasetSource:
         return f"item {index} of {type(self.dataset).__name__}"
 
     def read(self, indices: Sequence[int]) -> list[Tensor]:
-        """Images, a list of `[C, H, W]`, uint8."""
+        """Images, a list of `[C, H, W]`, uint8 or float32 in [0, 1]."""
         return [self._pixels(self._image_of(self.dataset[int(i)]), int(i)) for i in indices]
 
     def _key(self, item: dict[str, Any], given: str | None, usual: Sequence[str]) -> str | None:
@@ -159,30 +164,27 @@ class DatasetSource:
                 image = image[None]
             elif is_array:
                 image = image.permute(2, 0, 1)
-            return self._channels(self._eight_bit(image, index), index)
+            return self._channels(self._scaled(image, index), index)
         if not isinstance(image, Image.Image):
             raise ValueError(
                 f"{self.name(index)} is a {type(image).__name__}, not an image. Items must hold "
                 "PIL images, arrays or tensors."
             )
-        if self.channels not in (1, 3):
-            raise ValueError(
-                f"image_channels is {self.channels}, but {self.name(index)} is a PIL image, which "
-                "is read with 1 or 3 channels."
-            )
-        return pixels_of(image, self.channels)
+        try:
+            return pixels_of(image, self.channels, self.value_range)
+        except ValueError as error:
+            raise ValueError(f"{self.name(index)} cannot be read: {error}.") from error
 
-    def _eight_bit(self, image: Tensor, index: int) -> Tensor:
-        if image.dtype == torch.uint8:
-            return image
-        low, high = float(image.to(torch.float64).min()), float(image.to(torch.float64).max())
-        if not image.is_floating_point() or not (low >= -1e-3 and high <= 1 + 1e-3):
+    def _scaled(self, image: Tensor, index: int) -> Tensor:
+        if image.is_floating_point():
+            image = image.to(torch.float32)
+        try:
+            return torch.from_numpy(scale(image.cpu().numpy(), self.value_range))
+        except ValueError as error:
             raise ValueError(
-                f"{self.name(index)} has the type {image.dtype} and values from {low:g} to "
-                f"{high:g}. Tensors must be uint8, or floats in [0, 1]: leave normalization to the "
-                "data module."
-            )
-        return (image * 255).round().clamp(0, 255).to(torch.uint8)
+                f"{self.name(index)} cannot be read: {error}. Tensors must be uint8, uint16, or "
+                "floats in [0, 1]; leave normalization to the data module."
+            ) from error
 
     def _channels(self, image: Tensor, index: int) -> Tensor:
         if image.shape[0] == self.channels:

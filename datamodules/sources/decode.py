@@ -1,41 +1,45 @@
 """Reading one image file, whatever is in it."""
 
 import os
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 from PIL.ImageFile import ImageFile
 from torch import Tensor
 
-from ..transforms.ranges import check_choice
-from .eight_bits import pixels_of, stretch
+from ..transforms.ranges import check
+from .arrays import array_size, is_array_file, is_tiff, read_array, read_tiff, tiff_size
+from .pixels import ValueRange, array_of, check_value_range, to_pixels
 
 # what Pillow knows by name but cannot decode alone, and what holds films or tables
 _NO_IMAGES = {"BUFR", "EPS", "GRIB", "HDF5", "IPTC", "MPEG", "WMF"}
-_OTHER_ORDER = {"RGB;16B": "RGB;16L", "RGB;16L": "RGB;16B"}
+# colors of 16 bits, of which Pillow keeps the upper byte; in the other order of bytes the lower
+_OTHER_ORDER = {
+    "RGB;16B": "RGB;16L", "RGB;16L": "RGB;16B", "RGBA;16B": "RGBA;16L", "RGBA;16L": "RGBA;16B",
+}  # fmt: skip
 ORIENTATION = 0x0112  # EXIF: how the camera was held
-_UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
+_UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {
+    2: lambda image: image[:, ::-1],
+    3: lambda image: image[::-1, ::-1],
+    4: lambda image: image[::-1],
+    5: lambda image: image.swapaxes(0, 1),
+    6: lambda image: np.rot90(image, -1),
+    7: lambda image: image[::-1, ::-1].swapaxes(0, 1),
+    8: np.rot90,
 }
 
 
 @cache
 def image_suffixes() -> frozenset[str]:
-    """Endings of the files that the installed Pillow can decode, in lower case."""
+    """Endings of the files that are read, in lower case: what Pillow decodes, TIFF and `.npy`."""
     Image.init()
     known = Image.registered_extensions().items()
-    return frozenset(
-        suffix for suffix, kind in known if kind in Image.OPEN and kind not in _NO_IMAGES
-    )
+    decoded = {suffix for suffix, kind in known if kind in Image.OPEN and kind not in _NO_IMAGES}
+    return frozenset(decoded | {".npy"})
 
 
 class UnreadableImageError(OSError):
@@ -58,23 +62,28 @@ def printable(path: str | Path) -> str:
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
-def read_image(path: str | Path, channels: int = 3) -> Tensor:
-    """Decode an image file.
+def read_image(path: str | Path, channels: int = 3, *, value_range: ValueRange = None) -> Tensor:
+    """Read an image file: what Pillow decodes, TIFFs of any bands, and `.npy` arrays.
 
-    Palette, grayscale, CMYK and transparent images (on white), and those of 16 or 32 bits (see
-    `to_8_bit`), become 8-bit RGB or gray, and the camera's orientation (EXIF) is applied.
+    Images of 8 bits stay as they are, others become floats in [0, 1]; see `sources.pixels.scale`.
+    Palette, CMYK and transparent images (on white) become RGB or gray where 3 or 1 channels are
+    asked for, and the camera's orientation (EXIF) is applied.
 
     Args:
         path: The file.
-        channels: 3 for RGB, 1 for gray.
+        channels: 3 for RGB, 1 for gray, 4 for RGB and 2 for gray with opacity; any number for
+            TIFFs and arrays.
+        value_range: The values of black and white in images of more than 8 bits; None takes 0 and
+            65535 for 16 bits, 0 and 1 for floats.
 
     Returns:
-        The image `[channels, H, W]`, uint8.
+        The image `[channels, H, W]`, uint8 or float32 in [0, 1].
 
     Raises:
-        UnreadableImageError: If the file is truncated, corrupt, not an image, or so large (over 179
-            million pixels) that it may be meant to exhaust the memory.
+        UnreadableImageError: If the file is truncated, corrupt, not an image, has other channels,
+            or is so large (over 179 million pixels) that it may be meant to exhaust the memory.
         FileNotFoundError: If there is no such file.
+        ImportError: If a TIFF takes a package that is missing.
 
     Examples:
         >>> import tempfile
@@ -85,18 +94,28 @@ def read_image(path: str | Path, channels: int = 3) -> Tensor:
         ...     read_image(file.name).shape
         torch.Size([3, 6, 8])
     """
-    check_choice(channels, "channels", [1, 3])
+    check(channels, "channels", at_least=1, whole=True)
+    check_value_range(value_range)
     try:
-        with Image.open(path) as file:
-            image = _load(file, path)
-            return pixels_of(_upright(image, file), channels)
+        if is_array_file(path):
+            return to_pixels(read_array(path, channels), channels, value_range)
+        if channels not in (1, 3) and is_tiff(path):
+            return _read_tiff(path, channels, value_range)
+        try:
+            return _read_with_pillow(path, channels, value_range)
+        except UnidentifiedImageError:
+            if not is_tiff(path):
+                raise
+            return _read_tiff(path, channels, value_range)
+    except ImportError:
+        raise
     except Exception as error:  # decoders raise nearly anything
         if isinstance(error, FileNotFoundError) and not os.path.islink(path):
             raise
         reason = (
             f"it is a link to {os.readlink(path)!a}, where there is no file"
             if isinstance(error, FileNotFoundError)
-            else str(error) or type(error).__name__
+            else str(error).rstrip(".") or type(error).__name__
         )
         raise UnreadableImageError(
             f"Cannot read the image {printable(path)}: {reason}. Replace or remove the file, or "
@@ -104,39 +123,76 @@ def read_image(path: str | Path, channels: int = 3) -> Tensor:
         ) from error
 
 
-def _load(file: ImageFile, path: str | Path) -> Image.Image:
-    """Decode the pixels; colors of 16 bits that use 14 or fewer by `stretch`.
+def image_size(path: str | Path, channels: int = 3) -> tuple[int, int]:
+    """Height and width of an image file before it is turned upright, from its header.
 
-    Of such colors Pillow keeps the upper byte. Read in the other order of bytes it is the lower.
+    Raises:
+        Exception: Whatever is wrong with the file.
     """
-    layout = _layout(file.tile[0]) if file.tile else ""
-    file.load()
-    if layout not in _OTHER_ORDER or np.asarray(file).max() >= 1 << 6:
-        return file
+    if is_array_file(path):
+        return array_size(path, channels)
+    if channels not in (1, 3) and is_tiff(path):
+        return tiff_size(path, channels)
+    try:
+        with Image.open(path) as image:
+            return image.height, image.width
+    except UnidentifiedImageError:
+        return tiff_size(path, channels)
+
+
+def _read_tiff(path: str | Path, channels: int, value_range: ValueRange) -> Tensor:
+    values, alpha, orientation = read_tiff(path, channels)
+    upright = _UPRIGHT.get(orientation, np.asarray)(values)
+    return to_pixels(upright, channels, value_range, alpha=alpha)
+
+
+def _read_with_pillow(path: str | Path, channels: int, value_range: ValueRange) -> Tensor:
+    with Image.open(path) as file:
+        layout = _layout(file)
+        file.load()
+        if layout in _OTHER_ORDER:
+            values = _deep_colors(file, path, layout)
+        else:
+            values = array_of(file, channels)
+        upright = _UPRIGHT.get(_orientation(file), np.asarray)(values)
+        return to_pixels(upright, channels, value_range, alpha=layout.startswith("RGBA;16"))
+
+
+def _deep_colors(file: ImageFile, path: str | Path, layout: str) -> np.ndarray:
+    """Colors of 16 bits `[H, W, C]`, uint16: decoded once for each byte."""
     with Image.open(path) as again:
         other: Any = _OTHER_ORDER[layout]
         again.tile = [
             tile._replace(args=(other, *tile.args[1:]) if isinstance(tile.args, tuple) else other)
             for tile in again.tile
         ]
-        values = np.asarray(file) * 256.0 + np.asarray(again)
-    return Image.fromarray(stretch(values, floats=False))
+        return np.asarray(file).astype(np.uint16) * np.uint16(256) + np.asarray(again)
 
 
-def _layout(tile: Any) -> str:
-    """How Pillow calls the order of a file's bytes."""
-    arguments: Any = tile.args or ""
-    return arguments if isinstance(arguments, str) else str(arguments[0])
+def _layout(file: ImageFile) -> str:
+    """How Pillow calls the order of a file's bytes.
+
+    Raises:
+        ValueError: If there are 16 bits of which Pillow gives 8 alone.
+    """
+    if not file.tile:
+        return ""
+    codec = file.tile[0].codec_name
+    arguments: Any = file.tile[0].args or ""
+    layout = arguments if isinstance(arguments, str) else str(arguments[0])
+    deep_ppm = codec.startswith("ppm") and file.mode == "RGB" and max(arguments[1:]) > 255
+    if layout == "LA;16B" or deep_ppm:
+        raise ValueError("Pillow gives the upper 8 of its 16 bits; convert it to TIFF")
+    return layout
 
 
-def _upright(image: Image.Image, file: Image.Image) -> Image.Image:
-    """The image turned as the file's EXIF block says; one that makes no sense turns nothing.
+def _orientation(file: Image.Image) -> int:
+    """How an image must be turned as its EXIF block says; 1, upright, if that makes no sense.
 
     `ImageOps.exif_transpose` writes the rest of the block anew, which fails where a camera left
     odd values in it.
     """
     try:
-        turn = _UPRIGHT.get(file.getexif().get(ORIENTATION, 1))
+        return file.getexif().get(ORIENTATION, 1)
     except Exception:  # parsers raise nearly anything
-        turn = None
-    return image if turn is None else image.transpose(turn)
+        return 1

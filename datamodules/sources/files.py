@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Literal
 
 import torch
-from PIL import Image
 from torch import Tensor
 
-from ..transforms.ranges import check_choice
-from .decode import UnreadableImageError, printable, read_image
-from .image_source import ImageSource, SubsetSource, as_targets
+from ..transforms.ranges import check, check_choice
+from .decode import UnreadableImageError, image_size, printable, read_image
+from .image_source import ImageSource, SubsetSource, as_targets, name_classes
 from .jpeg import is_plain_jpeg
+from .pixels import ValueRange, check_value_range
 
 OnError = Literal["raise", "skip"]
 
@@ -22,8 +22,9 @@ class FileSource:
     Args:
         paths: The files.
         targets: Class of every image `[N]`; -1 where there is no label. Default: no labels.
-        class_names: Name of every class.
-        channels: 3 for RGB, 1 for gray.
+        class_names: Name of every class. Default: the numbers of the classes.
+        channels: 3 for RGB, 1 for gray; see `read_image`.
+        value_range: The values of black and white in images of more than 8 bits; see `read_image`.
         on_error: `raise` stops at an unreadable image and names it; `skip` goes on without it.
 
     Examples:
@@ -48,14 +49,17 @@ class FileSource:
         class_names: Sequence[str] = (),
         *,
         channels: int = 3,
+        value_range: ValueRange = None,
         on_error: OnError = "raise",
     ) -> None:
         check_choice(on_error, "on_error", ["raise", "skip"])
-        check_choice(channels, "channels", [1, 3])
+        check(channels, "channels", at_least=1, whole=True)
+        check_value_range(value_range)
         self.paths = [str(path) for path in paths]
         self.targets = as_targets(targets, len(self.paths))
-        self.class_names = list(class_names)
+        self.class_names = name_classes(self.targets, class_names)
         self.channels = channels
+        self.value_range = value_range
         self.on_error = on_error
         # in shared memory, so that what a worker skips is known to all
         flags = torch.zeros(len(self.paths), dtype=torch.bool).share_memory_()
@@ -65,20 +69,20 @@ class FileSource:
         return len(self.paths)
 
     def read(self, indices: Sequence[int]) -> list[Tensor]:
-        """Images, a list of `[C, H, W]`, uint8."""
+        """Images, a list of `[C, H, W]`, uint8 or float32 in [0, 1]."""
         return [self._read_one(index) for index in indices]
 
     def read_encoded(self, indices: Sequence[int]) -> list[Tensor]:
-        """The bytes `[B]` of plain JPEGs, the images `[C, H, W]` of other files, uint8."""
+        """The bytes `[B]` of plain JPEGs, uint8; the images `[C, H, W]` of other files."""
         return [self._read_one(index, encoded=True) for index in indices]
 
     def _read_one(self, index: int, *, encoded: bool = False) -> Tensor:
         try:
-            if encoded:
+            if encoded and self.channels in (1, 3):
                 data = bytearray(Path(self.paths[index]).read_bytes())
                 if is_plain_jpeg(data):
                     return torch.frombuffer(data, dtype=torch.uint8)
-            return read_image(self.paths[index], self.channels)
+            return read_image(self.paths[index], self.channels, value_range=self.value_range)
         except (UnreadableImageError, FileNotFoundError):
             if self.unreadable is None:
                 raise
@@ -95,8 +99,7 @@ class FileSource:
         sizes = set()
         for path in self.paths[::step]:
             try:
-                with Image.open(path) as image:
-                    sizes.add((image.height, image.width))
+                sizes.add(image_size(path, self.channels))
             except Exception:  # whatever is wrong shows when the file is decoded
                 continue
         return sizes.pop() if len(sizes) == 1 else None

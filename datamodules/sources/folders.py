@@ -10,6 +10,7 @@ import torch
 from pytorch_lightning.utilities import rank_zero_warn
 from torch import Tensor
 
+from .arrays import is_array_file
 from .decode import image_suffixes, printable
 from .image_source import UNLABELED
 
@@ -18,7 +19,8 @@ _TOOL_FOLDERS = {
     "__macosx", "__pycache__", "@eadir", "$recycle.bin", "#recycle", "#snapshot", "lost+found",
     "system volume information", "lightning_logs", "mlruns", "wandb",
 }  # fmt: skip
-_TOOL_FILES = {".ds_store", "thumbs.db", "desktop.ini"}
+STATISTICS = "metaug_statistics.yaml"
+_TOOL_FILES = {".ds_store", "thumbs.db", "desktop.ini", STATISTICS}
 
 
 @dataclass
@@ -44,7 +46,8 @@ def list_images(
     """List the images of a folder.
 
     Each sub-folder that holds images, at any depth, is a class; images directly in the folder have
-    no label. Hidden folders and those of tools are left out, links are followed.
+    no label. Hidden folders and those of tools are left out, links are followed. Arrays (`.npy`)
+    are images where all files are; beside others they are left out.
 
     Args:
         folder: The folder.
@@ -67,6 +70,7 @@ def list_images(
         left_out += others if files or others else [child]
         if files:
             by_class.setdefault(printable(child.name), []).extend(files)
+    paths, by_class = _without_stray_arrays(paths, by_class, left_out)
     if class_names is None:
         class_names = list(by_class)
     elif unknown := sorted(set(by_class) - set(class_names)):
@@ -83,11 +87,25 @@ def list_images(
         labels += [label_of[name]] * len(files)
     if not paths:
         raise FileNotFoundError(
-            f"There are no images in {printable(folder)} (looked for .jpg, .png and what else "
-            f"Pillow opens, also in sub-folders){_listed(left_out, '; left out: ')}. Check the "
+            f"There are no images in {printable(folder)} (looked for .jpg, .png, what else Pillow "
+            f"opens, and .npy, also in sub-folders){_listed(left_out, '; left out: ')}. Check the "
             "path."
         )
     return ImageList(paths, torch.tensor(labels, dtype=torch.int64), class_names, left_out)
+
+
+def _without_stray_arrays(
+    paths: list[Path], by_class: dict[str, list[Path]], left_out: list[Path]
+) -> tuple[list[Path], dict[str, list[Path]]]:
+    """Leave out arrays among other images, as labels and features are stored; say so."""
+    files = [*paths, *(path for paths_of in by_class.values() for path in paths_of)]
+    arrays = {path for path in files if is_array_file(path)}
+    if len(arrays) in (0, len(files)):
+        return paths, by_class
+    left_out += sorted(arrays)
+    kept = {name: [p for p in files if p not in arrays] for name, files in by_class.items()}
+    others = [path for path in paths if path not in arrays]
+    return others, {name: files for name, files in kept.items() if files}
 
 
 def images_below(folder: Path) -> tuple[list[Path], list[Path]]:

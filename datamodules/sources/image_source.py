@@ -52,7 +52,10 @@ class ImageSource(Protocol):
         ...
 
     def read(self, indices: Sequence[int]) -> Tensor | list[Tensor]:
-        """Images as uint8: `[n, C, H, W]` when uniform, else a list of `[C, H, W]`."""
+        """Images: `[n, C, H, W]` when uniform, else a list of `[C, H, W]`.
+
+        Their values are uint8, or float32 in [0, 1] where there are more than 8 bits.
+        """
         ...
 
     def name(self, index: int) -> str:
@@ -61,12 +64,12 @@ class ImageSource(Protocol):
 
 
 class InMemorySource:
-    """Images that were decoded once and are held as uint8.
+    """Images that were decoded once and are held in memory.
 
     Args:
-        images: All images `[N, C, H, W]`, uint8.
+        images: All images `[N, C, H, W]`, uint8 or float32 in [0, 1].
         targets: Class of every image `[N]`; -1 where there is no label. Default: no labels.
-        class_names: Name of every class.
+        class_names: Name of every class. Default: the numbers of the classes.
         names: How to call every image in a message.
         unreadable: Which images are missing `[N]`, bool.
 
@@ -90,14 +93,21 @@ class InMemorySource:
         names: Sequence[str] | None = None,
         unreadable: Tensor | None = None,
     ) -> None:
-        if images.dtype != torch.uint8 or images.ndim != 4:
+        if images.dtype not in (torch.uint8, torch.float32) or images.ndim != 4:
             raise ValueError(
-                f"images must be uint8 of shape [N, C, H, W], but are {images.dtype} of shape "
-                f"{list(images.shape)}. Scale them to 0..255 and stack them."
+                f"images must be uint8, or float32 in [0, 1], of shape [N, C, H, W], but are "
+                f"{images.dtype} of shape {list(images.shape)}. Scale and stack them."
             )
+        if images.dtype == torch.float32 and images.numel():
+            low, high = (float(end) for end in images.aminmax())
+            if not (low >= 0 and high <= 1):
+                raise ValueError(
+                    f"images of float32 must lie in [0, 1], but go from {low:g} to {high:g}. Leave "
+                    "normalization to the data module."
+                )
         self.images = images
         self.targets = as_targets(targets, len(images))
-        self.class_names = list(class_names)
+        self.class_names = name_classes(self.targets, class_names)
         self.names = names
         self.unreadable = unreadable
 
@@ -105,7 +115,7 @@ class InMemorySource:
         return len(self.images)
 
     def read(self, indices: Sequence[int]) -> Tensor:
-        """Images `[n, C, H, W]`, uint8."""
+        """Images `[n, C, H, W]`."""
         return self.images[torch.as_tensor(indices)].contiguous()
 
     def name(self, index: int) -> str:
@@ -190,7 +200,7 @@ class JoinedSource:
         return self.sources[part], index - self._starts[part]
 
     def read(self, indices: Sequence[int]) -> list[Tensor]:
-        """Images, a list of `[C, H, W]`, uint8."""
+        """Images, a list of `[C, H, W]`."""
         found = (self._find(int(index)) for index in indices)
         return [source.read([inside])[0] for source, inside in found]
 
@@ -214,9 +224,26 @@ def as_targets(targets: Tensor | None, count: int) -> Tensor:
     if targets.shape != (count,) or (whole != targets).any() or (whole < UNLABELED).any():
         raise ValueError(
             f"targets must be one class per image, [{count}], whole numbers from 0 on or -1 for no "
-            f"label, got {targets.dtype} of shape {list(targets.shape)}."
+            f"label, got {targets.dtype} of shape {list(targets.shape)}. One-hot labels become "
+            "classes by `targets.argmax(1)`."
         )
     return whole
+
+
+def name_classes(targets: Tensor, class_names: Sequence[str]) -> list[str]:
+    """The names of classes as given; where there are none, the numbers up to the largest.
+
+    Raises:
+        ValueError: If a class has no name.
+    """
+    largest = int(targets.max()) if len(targets) else UNLABELED
+    names = list(class_names) or [str(number) for number in range(largest + 1)]
+    if largest >= len(names):
+        raise ValueError(
+            f"there are targets up to {largest}, but class_names has {len(names)} name(s), those "
+            f"of the classes 0 to {len(names) - 1}. Number classes from 0 on, or name them all."
+        )
+    return names
 
 
 def labeled(source: ImageSource) -> ImageSource:

@@ -34,6 +34,16 @@ class Change(ABC):
     def __call__(self, images: Tensor, draws: Draws) -> Tensor:
         """Change the images."""
 
+    def check_channels(self, channels: int) -> None:  # noqa: B027 - a choice
+        """Refuse numbers of channels that the change is not made for; any are taken here.
+
+        Args:
+            channels: That of the images.
+
+        Raises:
+            ValueError: Naming the option.
+        """
+
 
 def apply_to(
     images: Tensor, chosen: Tensor, change: Callable[..., Tensor], *parameters: Tensor
@@ -65,15 +75,29 @@ def column(parameter: Tensor) -> Tensor:
     return parameter[:, None, None, None]
 
 
+def check_rgb(channels: int, option: str) -> None:
+    """Refuse what changes colors for images that are neither RGB nor gray.
+
+    Args:
+        channels: That of the images.
+        option: What changes colors, with its value.
+
+    Raises:
+        ValueError: Saying what to do without it.
+    """
+    if channels not in (1, 3):
+        raise ValueError(
+            f"{option} changes colors of RGB, but the images have {channels} channels "
+            "(image_channels). Set it to 0, or take views for any channels: AnyChannelViews "
+            "(--config any_channels.yaml)."
+        )
+
+
 def to_gray(images: Tensor) -> Tensor:
     """Luma `[N, 1, H, W]` of RGB images (ITU-R 601); one-channel images as they are."""
     if images.shape[1] == 1:
         return images
-    if images.shape[1] != 3:
-        raise ValueError(
-            f"Colors are those of images with 1 or 3 channels, but these have {images.shape[1]}. "
-            "Use views that leave colors as they are, such as RecipeViews of a RandomCrop alone."
-        )
+    check_rgb(images.shape[1], "this change")
     red, green, blue = images.unbind(1)
     return (0.2989 * red).add_(green, alpha=0.587).add_(blue, alpha=0.114)[:, None]
 
@@ -84,10 +108,11 @@ def brightness(images: Tensor, factor: Tensor) -> Tensor:
 
 
 def contrast(images: Tensor, factor: Tensor) -> Tensor:
-    """Stretch images about the mean of their luma by a factor `[N]`."""
+    """Stretch images about their mean by a factor `[N]`; of RGB about the mean of their luma."""
+    gray = to_gray(images) if images.shape[1] == 3 else images
     # an exact sum: the mean must not depend on how a batch is cut up among threads
-    total = (to_gray(images) * 65536.0).round_().to(torch.int64).flatten(1).sum(1)
-    mean = total.to(torch.float32) / (65536.0 * images.shape[2] * images.shape[3])
+    total = (gray * 65536.0).round_().to(torch.int64).flatten(1).sum(1)
+    mean = total.to(torch.float32) / (65536.0 * gray.shape[1] * gray.shape[2] * gray.shape[3])
     shift = column((1 - factor) * mean)
     return (images * column(factor)).add_(shift).clamp_(0, 1)
 
@@ -172,6 +197,12 @@ class ColorJitter(Change):
         self.hue = hue
         self.probability = probability
 
+    def check_channels(self, channels: int) -> None:
+        """Refuse saturation and hue of what is neither RGB nor gray."""
+        for name, strength in (("saturation", self.saturation), ("hue", self.hue)):
+            if strength and self.probability:
+                check_rgb(channels, f"{name}={strength:g} of ColorJitter")
+
     def __call__(self, images: Tensor, draws: Draws) -> Tensor:
         """Change the images."""
         chosen = draws.chance(self.probability)
@@ -208,6 +239,11 @@ class Grayscale(Change):
         check_part(probability, "probability")
         self.probability = probability
 
+    def check_channels(self, channels: int) -> None:
+        """Refuse what is neither RGB nor gray."""
+        if self.probability:
+            check_rgb(channels, f"probability={self.probability:g} of Grayscale")
+
     def __call__(self, images: Tensor, draws: Draws) -> Tensor:
         """Change the images."""
         chosen = draws.chance(self.probability)
@@ -235,6 +271,11 @@ class Solarize(Change):
         check_part(probability, "probability")
         self.threshold = threshold
         self.probability = probability
+
+    def check_channels(self, channels: int) -> None:
+        """Refuse what is neither RGB nor gray, whose channels have no brightness in common."""
+        if self.probability:
+            check_rgb(channels, f"probability={self.probability:g} of Solarize")
 
     def __call__(self, images: Tensor, draws: Draws) -> Tensor:
         """Change the images."""

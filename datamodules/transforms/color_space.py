@@ -24,13 +24,23 @@ _YCBCR = ((65.481, 128.553, 24.966), (-37.797, -74.203, 112.0), (112.0, -93.786,
 _YCBCR_OFFSET = (16.0, 128.0, 128.0)
 
 
+def check_has_colors(channels: int) -> None:
+    """Refuse a number of channels other than that of RGB.
+
+    Raises:
+        ValueError: If it is not 3.
+    """
+    if channels != 3:
+        raise ValueError(
+            f"A color space needs images with 3 channels, but these have {channels}. Set "
+            "image_channels: 3, or take other views: SimCLRViews for gray images, AnyChannelViews "
+            "(--config any_channels.yaml) for other channels."
+        )
+
+
 def from_rgb(images: Tensor, space: ColorSpace) -> Tensor:
     """Convert RGB images `[N, 3, H, W]` in [0, 1] to a color space, in its usual units."""
-    if images.shape[1] != 3:
-        raise ValueError(
-            f"A color space needs images with 3 channels, but these have {images.shape[1]}. "
-            "Set image_channels: 3."
-        )
+    check_has_colors(images.shape[1])
     if space == "lab":
         return rgb_to_lab(images)
     red, green, blue = images.unbind(1)

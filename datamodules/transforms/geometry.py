@@ -34,15 +34,24 @@ class Framing(ABC):
 
     @abstractmethod
     def __call__(self, images: Images, draws: Draws, size: int) -> Tensor:
-        """Frame uint8 images into float ones `[N, C, size, size]` in [0, 1].
+        """Frame images, uint8 or in [0, 1], into float ones `[N, C, size, size]` in [0, 1].
 
         The numbers for a list of images on a device are on the CPU, until `draws.follow`.
         """
 
 
 def to_unit(images: Tensor) -> Tensor:
-    """Scale uint8 images to float32 in [0, 1]."""
+    """Scale uint8 images to float32 in [0, 1]; floats are in it."""
+    if images.dtype != torch.uint8:
+        return images
     return images.to(torch.float32).mul_(1.0 / 255.0)
+
+
+def stack_units(images: Sequence[Tensor]) -> Tensor:
+    """Stack images `[C, H, W]`, uint8 or floats, as float32 in [0, 1]."""
+    if all(image.dtype == torch.uint8 for image in images):
+        return to_unit(torch.stack(list(images)))
+    return torch.stack([to_unit(image) for image in images])
 
 
 class RandomCrop(Framing):
@@ -100,7 +109,7 @@ class RandomCrop(Framing):
         return torch.cat([start, extent], dim=1)
 
     def __call__(self, images: Images, draws: Draws, size: int) -> Tensor:
-        """Frame uint8 images into float ones `[N, C, size, size]` in [0, 1]."""
+        """Frame images, uint8 or in [0, 1], into float ones `[N, C, size, size]` in [0, 1]."""
         if isinstance(images, Tensor):
             height, width = (
                 torch.full((len(images),), float(edge), device=draws.device)
@@ -133,7 +142,7 @@ def crop_each(images: Images, boxes: Sequence[Sequence[int]], size: int) -> Tens
     """Cut one box out of every image and resize it, smoothed; two operations each on a device.
 
     Args:
-        images: uint8 images `[C, H, W]` of any sizes, at least one.
+        images: Images `[C, H, W]`, uint8 or in [0, 1], of any sizes, at least one.
         boxes: (top, left, height, width) of each, in pixels.
         size: Edge of the result.
 
@@ -143,7 +152,7 @@ def crop_each(images: Images, boxes: Sequence[Sequence[int]], size: int) -> Tens
     pairs = list(zip(images, boxes, strict=True))
     if on_cpu(images[0]):  # 8-bit pixels are resized without floats
         resized = [TF.resized_crop(i, *box, size=[size, size], antialias=True) for i, box in pairs]
-        return to_unit(torch.stack(resized))
+        return stack_units(resized)
     crops = [
         F.interpolate(
             image[None, :, top : top + height, left : left + width].to(torch.float32),
@@ -153,7 +162,14 @@ def crop_each(images: Images, boxes: Sequence[Sequence[int]], size: int) -> Tens
         )
         for image, (top, left, height, width) in pairs
     ]
-    return torch.cat(crops).round_().clamp_(0, 255).mul_(1.0 / 255.0)
+    if all(image.dtype == torch.uint8 for image in images):
+        return torch.cat(crops).round_().clamp_(0, 255).mul_(1.0 / 255.0)
+    return torch.cat(
+        [
+            crop.round_().clamp_(0, 255).mul_(1.0 / 255.0) if image.dtype == torch.uint8 else crop
+            for crop, image in zip(crops, images, strict=True)
+        ]
+    )
 
 
 def resample(images: Tensor, boxes: Tensor, mirrored: Tensor, size: int) -> Tensor:
@@ -220,7 +236,7 @@ class SmallMotion(Framing):
         self.flip = flip
 
     def __call__(self, images: Images, draws: Draws, size: int) -> Tensor:
-        """Frame uint8 images into float ones `[N, C, size, size]` in [0, 1]."""
+        """Frame images, uint8 or in [0, 1], into float ones `[N, C, size, size]` in [0, 1]."""
         framed = frame_whole(images, size)
         draws.follow(framed)
         # parameters `[N]`; the grid maps the view back to the image, so zoom is inverted
@@ -256,7 +272,7 @@ def frame_whole(images: Images, size: int) -> Tensor:
     """The whole image without randomness: shorter edge resized to `size`, then the middle.
 
     Args:
-        images: uint8 images, `[N, C, H, W]` or a list of `[C, H, W]`.
+        images: Images, uint8 or in [0, 1], `[N, C, H, W]` or a list of `[C, H, W]`.
         size: Edge of the result.
 
     Returns:
@@ -264,11 +280,11 @@ def frame_whole(images: Images, size: int) -> Tensor:
     """
     if isinstance(images, Tensor):
         return to_unit(images if images.shape[2:] == (size, size) else fit(images, size))
-    return to_unit(torch.stack([fit(image, size) for image in images]))
+    return stack_units([fit(image, size) for image in images])
 
 
 def fit(images: Tensor, size: int) -> Tensor:
-    """Resize the shorter edge of uint8 images `[..., H, W]` to `size`, keep the middle square.
+    """Resize the shorter edge of images `[..., H, W]` to `size`, keep the middle square.
 
     Of thin images all but a middle part is cut off first, so that they take no more memory.
     """

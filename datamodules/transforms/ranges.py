@@ -102,7 +102,7 @@ def check_normalization(mean: Any, std: Any, *, channels: int | None = None) -> 
         if channels is not None and len(values) != channels:
             raise ValueError(
                 f"{name} must hold one number per channel of the images, {channels} "
-                f"(image_channels), got {list(values)}."
+                f"(image_channels), got {list(values)}. `metaug statistics` computes them."
             )
     if mean is not None and std is not None and len(mean) != len(std):
         raise ValueError(

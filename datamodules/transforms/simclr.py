@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from .color import Change, ColorJitter, Grayscale, Solarize
+from .color import Change, ColorJitter, Grayscale, Solarize, check_rgb
 from .ranges import check, check_pair, check_part
 from .seeding import Draws
 from .texture import GaussianBlur
@@ -47,6 +47,7 @@ class SimCLRChanges(Change):
         check_part(blur, "blur")
         check_pair(blur_sigma, "blur_sigma", above=0)
         check_part(solarize, "solarize")
+        self.of_colors = {"strength": strength, "grayscale": grayscale, "solarize": solarize}
         # what has probability 0 is left out, and draws no random numbers
         self.changes: list[Change] = []
         if jitter_probability > 0 and strength > 0:
@@ -62,6 +63,12 @@ class SimCLRChanges(Change):
             self.changes.append(GaussianBlur(blur_sigma, blur))
         if solarize > 0:
             self.changes.append(Solarize(0.5, solarize))
+
+    def check_channels(self, channels: int) -> None:
+        """Refuse color jitter, grayscale and solarize of what is neither RGB nor gray."""
+        for name, value in self.of_colors.items():
+            if value:
+                check_rgb(channels, f"{name}={value:g} of SimCLR's changes")
 
     def __call__(self, images: Tensor, draws: Draws) -> Tensor:
         """Change the images."""

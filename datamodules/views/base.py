@@ -1,8 +1,7 @@
 """Views: what turns one image into several random ones."""
 
-import sys
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from copy import copy
 
 import torch
@@ -11,9 +10,8 @@ from torch import Tensor
 from ..transforms.color import Change
 from ..transforms.geometry import Framing, Images, frame_whole
 from ..transforms.ranges import check, check_normalization, check_size
-from ..transforms.seeding import Draws, on_cpu
-
-_CHUNK = 1 << 19  # numbers in a part of a batch that stays in a CPU's cache
+from ..transforms.seeding import Draws
+from .chunks import chunks_of_views, join_chunks, views_at_once
 
 
 class Views(ABC):
@@ -62,15 +60,44 @@ class Views(ABC):
         """Whether a whole batch is changed at once, so that it can be done on the device."""
         return True
 
-    def bind(self, *, size: int, mean: Sequence[float], std: Sequence[float]) -> "Views":
-        """A copy in which is filled in what was left to the data module."""
+    def bind(
+        self,
+        *,
+        size: int,
+        mean: Sequence[float],
+        std: Sequence[float],
+        channels: int | None = None,
+    ) -> "Views":
+        """A copy in which is filled in what was left to the data module.
+
+        Args:
+            size: Edge of the views in pixels.
+            mean: Mean of every channel.
+            std: Standard deviation of every channel.
+            channels: Number of channels of the images; None if it is not known.
+
+        Raises:
+            ValueError: If the views or the numbers are not made for so many channels.
+        """
+        if channels is not None:
+            self.check_channels(channels)
         bound = copy(self)
         bound.size = self.size or size
         bound.mean = mean if self.mean is None else self.mean
         bound.std = std if self.std is None else self.std
-        check_normalization(bound.mean, bound.std)
+        check_normalization(bound.mean, bound.std, channels=channels)
         bound._constants = {}
         return bound
+
+    def check_channels(self, channels: int) -> None:  # noqa: B027 - a choice
+        """Refuse numbers of channels that the views are not made for; any are taken here.
+
+        Args:
+            channels: That of the images.
+
+        Raises:
+            ValueError: Naming the option.
+        """
 
     def view_size(self, view: int) -> int:
         """Edge of a view in pixels."""
@@ -83,7 +110,7 @@ class Views(ABC):
         """Make the views.
 
         Args:
-            images: uint8 images, `[N, C, H, W]` or a list of `[C, H, W]` of any sizes.
+            images: Images, uint8 or in [0, 1], `[N, C, H, W]` or a list of `[C, H, W]`.
             seeds: Seed of every image `[N]`, int64, on the device of the images; on the CPU for a
                 list.
 
@@ -95,7 +122,7 @@ class Views(ABC):
         """The evaluation transform: the whole image, without randomness, scaled as the views are.
 
         Args:
-            images: uint8 images, `[N, C, H, W]` or a list of `[C, H, W]` of any sizes.
+            images: Images, uint8 or in [0, 1], `[N, C, H, W]` or a list of `[C, H, W]`.
             size: Edge of the result.
 
         Returns:
@@ -121,7 +148,7 @@ class Views(ABC):
             index: Which of the views it is.
 
         Returns:
-            The picture `[1 or 3, H, W]` in [0, 1].
+            The picture `[C, H, W]` in [0, 1].
         """
         if self.mean is None or self.std is None:
             return view.clamp(0, 1)
@@ -169,44 +196,6 @@ def check_num_views(num_views: int) -> int:
     return num_views
 
 
-def views_at_once(images: Images, size: int) -> int:
-    """How many views `[C, size, size]` fit a CPU's cache; on a device all that there are."""
-    if len(images) == 0 or not on_cpu(images[0]):
-        return sys.maxsize
-    return max(1, _CHUNK // (images[0].shape[0] * size * size))
-
-
-def chunks_of_views(
-    images: Images, seeds: Tensor, streams: range, size: int
-) -> Iterator[tuple[Images, Draws]]:
-    """Cut V views of N images into chunks that are made at once.
-
-    Args:
-        images: uint8 images, `[N, C, H, W]` or a list of `[C, H, W]`.
-        seeds: Seed of every image `[N]`.
-        streams: Streams of the V views.
-        size: Edge of a view.
-
-    Yields:
-        Images of a chunk, V times over, and their draws, `[V * n]`.
-    """
-    count, times = max(1, len(images)), len(streams)
-    step = max(1, min(count, views_at_once(images, size) // times))
-    for start in range(0, count, step):
-        chunk = images[start : start + step]
-        if not isinstance(chunk, Tensor):
-            chunk = list(chunk) * times
-        elif times > 1:
-            chunk = chunk.repeat(times, 1, 1, 1)
-        yield chunk, Draws(seeds[start : start + step], streams)
-
-
-def join_chunks(chunks: Sequence[Tensor], views: int) -> list[Tensor]:
-    """One tensor `[N, C, size, size]` per view of chunks `[views * n, C, size, size]`."""
-    parts = [chunk.unflatten(0, (views, -1)) for chunk in chunks]
-    return list(parts[0] if len(parts) == 1 else torch.cat(parts, dim=1))
-
-
 class RecipeViews(Views):
     """Views that are made by recipes, each view by its own.
 
@@ -243,6 +232,11 @@ class RecipeViews(Views):
     def num_views(self) -> int:
         """Number of views of an image."""
         return len(self.recipes)
+
+    def check_channels(self, channels: int) -> None:
+        """Refuse numbers of channels that a change is not made for."""
+        for change in (change for recipe in self.recipes for change in recipe.changes):
+            change.check_channels(channels)
 
     def __call__(self, images: Images, seeds: Tensor) -> list[Tensor]:
         """Make the views; neighbors of one recipe and size side by side, as one batch."""

@@ -6,11 +6,19 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ..transforms.color_space import CENTER, HALF_RANGE, ColorSpace, from_rgb, to_rgb
+from ..transforms.color_space import (
+    CENTER,
+    HALF_RANGE,
+    ColorSpace,
+    check_has_colors,
+    from_rgb,
+    to_rgb,
+)
 from ..transforms.geometry import Images, RandomCrop, frame_whole
 from ..transforms.ranges import check_choice
 from ..transforms.simclr import SimCLRChanges
-from .base import Recipe, Views, check_num_views, chunks_of_views, join_chunks
+from .base import Recipe, Views, check_num_views
+from .chunks import chunks_of_views, join_chunks
 
 
 class ColorSpaceViews(Views):
@@ -67,6 +75,10 @@ class ColorSpaceViews(Views):
     def num_views(self) -> int:
         """Number of views of an image."""
         return len(self.channels)
+
+    def check_channels(self, channels: int) -> None:
+        """Refuse what is not RGB."""
+        check_has_colors(channels)
 
     def __call__(self, images: Images, seeds: Tensor) -> list[Tensor]:
         """Make the views, `[N, C, size, size]` each, with C channels of its own."""

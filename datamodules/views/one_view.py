@@ -31,7 +31,8 @@ class OneView(Views):
         size = self.view_size(0)
         if self.framing is not None:
             framed = self.framing(images, Draws(seeds, 0), size)
-            images = (framed * 255).round().clamp(0, 255).to(torch.uint8)
+            deep = any(image.is_floating_point() for image in images)
+            images = framed if deep else (framed * 255).round().clamp(0, 255).to(torch.uint8)
         return [self.evaluate(images, size)]
 
     def evaluate(self, images: Images, size: int) -> Tensor:

@@ -19,9 +19,10 @@ class TransformViews(Views):
     """Views by any callable for one image: torchvision, lightly, albumentations or your own.
 
     Args:
-        transform: Maps a uint8 image tensor `[C, H, W]` to a view, or to a list of views. A view
-            may be a float tensor, which is left as it is, or a uint8 tensor or PIL image, which is
-            scaled and normalized; instead of tensors `[C, H, W]` also arrays `[H, W, C]`.
+        transform: Maps an image tensor `[C, H, W]`, uint8 or in [0, 1], to a view, or to a list of
+            views. A view may be a float tensor, which is left as it is (of images in [0, 1] the
+            transform has to normalize), or a uint8 tensor or PIL image, which is scaled and
+            normalized; instead of tensors `[C, H, W]` also arrays `[H, W, C]`.
             Transforms of albumentations are called as that library wants it.
         num_views: How often to call it; null when it returns all views of an image at once,
             and then they are counted on the first image.
@@ -60,7 +61,8 @@ class TransformViews(Views):
     def num_views(self) -> int:
         """Number of views of an image."""
         if self._num_views is None:
-            sample = torch.zeros(3, 32, 32, dtype=torch.uint8)
+            channels = 3 if self.mean is None else len(self.mean)
+            sample = torch.zeros(channels, 32, 32, dtype=torch.uint8)
             with isolated_random_state():
                 self._num_views = check_num_views(len(self._views_of(sample)))
         return self._num_views
@@ -71,6 +73,11 @@ class TransformViews(Views):
         return False
 
     def _views_of(self, image: Tensor) -> list[Tensor]:
+        if self.as_pil and (image.is_floating_point() or len(image) not in (1, 3)):
+            raise ValueError(
+                f"as_pil needs images of 8 bits and 1 or 3 channels, but these are {image.dtype} "
+                f"of {len(image)}. Set as_pil to false, for a transform of tensors."
+            )
         argument: Any = to_pil_image(image) if self.as_pil else image
         if _is_albumentations(self.transform):
             array = np.ascontiguousarray(image.permute(1, 2, 0).numpy())

@@ -43,6 +43,7 @@ def test_every_form_of_item(pixels, form, item):
     }[item]
     source = DatasetSource(Items(items))
     expected = torch.from_numpy(pixels).permute(0, 3, 1, 2)
+    expected = expected / 255 if form == "float" else expected
     assert torch.equal(torch.stack(source.read(range(6))), expected)
     labeled = list(range(6)) if item != "image" else [-1] * 6
     assert source.targets.tolist() == labeled

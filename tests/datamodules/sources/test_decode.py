@@ -46,10 +46,12 @@ def test_modes(tmp_path, picture, mode):
     else:
         picture.convert(mode).save(path)
         expected = as_tensor(picture.convert(mode).convert("RGB"))
-    result = read_image(path)
-    assert result.dtype == torch.uint8
-    assert torch.equal(result, expected)
-    assert read_image(path, channels=1).shape == (1, 12, 20)
+    deep = mode in ("I;16", "I", "F")
+    result = read_image(path, value_range=(0, 65535) if mode == "I" else None)
+    assert result.dtype == (torch.float32 if deep else torch.uint8)
+    assert torch.allclose(result, expected / 255) if deep else torch.equal(result, expected)
+    if mode != "I":
+        assert read_image(path, channels=1).shape == (1, 12, 20)
 
 
 def test_transparent_parts_are_white(tmp_path, picture):
@@ -104,17 +106,28 @@ def test_a_broken_exif_block_is_no_broken_image(tmp_path, picture, length):
 @pytest.mark.parametrize(
     ("dtype", "top"),
     [
-        (np.uint16, 255), (np.uint16, 1023), (np.uint16, 4095), (np.uint16, 16383),
-        (np.uint16, 65535), (np.int32, 4095), (np.int32, 1_000_000), (np.float32, 1.0),
-        (np.float32, 255.0), (np.float32, 4095.0),
+        (np.uint16, 255), (np.uint16, 4095), (np.uint16, 65535), (np.int32, 4095),
+        (np.int32, 1_000_000), (np.float32, 1.0), (np.float32, 255.0), (np.float32, 4095.0),
     ],
 )  # fmt: skip
-def test_gray_of_any_depth_keeps_its_contrast(tmp_path, dtype, top):
-    ramp = np.linspace(0, top, 256).astype(dtype)[None].repeat(4, 0)
+def test_gray_of_any_depth_keeps_all_its_values(tmp_path, dtype, top):
+    ramp = np.linspace(0, top, 2000).astype(dtype)[None].repeat(4, 0)
     path = tmp_path / ("a.png" if dtype is np.uint16 else "a.tif")
     Image.fromarray(ramp).save(path)
-    levels = read_image(path, channels=1)[0, 0]
-    assert torch.allclose(levels.float(), torch.arange(256.0), atol=1)
+    known = (dtype, top) in [(np.uint16, 65535), (np.float32, 1.0)]
+    levels = read_image(path, channels=1, value_range=None if known else (0, top))[0]
+    expected = torch.from_numpy(ramp.astype(np.float64) / top).float()
+    assert torch.allclose(levels, expected, atol=1e-7, rtol=0)
+
+
+def test_sixteen_bits_are_those_of_65535_and_others_must_be_told(tmp_path):
+    Image.fromarray(np.full((2, 2), 4095, dtype=np.uint16)).save(tmp_path / "a.png")
+    assert float(read_image(tmp_path / "a.png").mean()) == pytest.approx(4095 / 65535)
+    for value, dtype in ((255.0, np.float32), (4095, np.int32)):
+        Image.fromarray(np.full((2, 2), value, dtype=dtype)).save(tmp_path / "a.tif")
+        message = rf"Cannot read the image .*a\.tif: .* to {value:g}, .*set value_range"
+        with pytest.raises(UnreadableImageError, match=message):
+            read_image(tmp_path / "a.tif")
 
 
 def deep_png(values):
@@ -124,51 +137,69 @@ def deep_png(values):
         body = kind + data
         return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
 
-    height, width, _ = values.shape
+    height, width, channels = values.shape
     rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
-    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0))
+    kind = {2: 4, 3: 2, 4: 6}[channels]
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 16, kind, 0, 0, 0))
     body = chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
     return b"\x89PNG\r\n\x1a\n" + head + body
 
 
-@pytest.mark.parametrize("top", [255, 4095, 16383])
-def test_colors_of_few_bits_in_16_keep_their_contrast(tmp_path, top):
-    ramp = np.linspace(0, top, 256)
-    values = np.stack([ramp, ramp[::-1], ramp / 2], axis=1)[None].repeat(3, 0)
+@pytest.mark.parametrize("channels", [3, 4])
+def test_colors_of_16_bits_keep_both_bytes(tmp_path, channels):
+    values = np.random.default_rng(0).integers(0, 65536, (4, 8, channels))
     (tmp_path / "a.png").write_bytes(deep_png(values))
-    expected = torch.from_numpy(values[0] / top * 255).float()
-    assert torch.allclose(read_image(tmp_path / "a.png")[:, 0].T.float(), expected, atol=1)
+    expected = torch.from_numpy(values / 65535).float().permute(2, 0, 1)
+    assert torch.allclose(read_image(tmp_path / "a.png", channels), expected, atol=1e-7)
+    if channels == 4:
+        on_white = expected[:3] * expected[3:] + 1 - expected[3:]
+        assert torch.allclose(read_image(tmp_path / "a.png"), on_white, atol=1e-6)
 
 
-def test_colors_of_16_bits_keep_the_upper_byte(tmp_path):
-    values = np.arange(96).reshape(4, 8, 3) * 682
-    (tmp_path / "a.png").write_bytes(deep_png(values))
-    expected = torch.from_numpy((values // 256).astype(np.uint8)).permute(2, 0, 1)
-    assert torch.equal(read_image(tmp_path / "a.png"), expected)
+def test_no_bits_are_dropped_in_silence(tmp_path):
+    (tmp_path / "a.png").write_bytes(deep_png(np.ones((2, 2, 2))))
+    (tmp_path / "a.ppm").write_bytes(b"P6 2 1 65535\n" + bytes(12))
+    for name in ("a.png", "a.ppm"):
+        with pytest.raises(UnreadableImageError, match="upper 8 of its 16 bits; convert it"):
+            read_image(tmp_path / name)
 
 
 def test_values_below_zero_and_nan(tmp_path):
     values = np.array([[-1000.0, 0.0, 3000.0, np.nan, np.inf]], dtype=np.float32)
     Image.fromarray(values).save(tmp_path / "a.tif")
-    assert read_image(tmp_path / "a.tif", channels=1).flatten().tolist() == [0, 64, 255, 0, 255]
-    Image.fromarray(np.full((2, 2), np.nan, dtype=np.float32)).save(tmp_path / "b.tif")
-    with pytest.raises(UnreadableImageError, match=r"b\.tif: it holds no finite value"):
-        read_image(tmp_path / "b.tif")
+    levels = read_image(tmp_path / "a.tif", channels=1, value_range=(-1000, 2000))
+    assert torch.allclose(levels.flatten(), torch.tensor([0, 1 / 3, 1, 0, 1]))
+    with pytest.raises(UnreadableImageError, match=r"a\.tif: .* from nan to nan"):
+        read_image(tmp_path / "a.tif")
 
 
 def test_big_endian_16_bits(tmp_path):
     values = np.array([[0, 257, 65535]], dtype=">u2")
     Image.frombytes("I;16B", (3, 1), values.tobytes()).save(tmp_path / "a.tif")
-    assert read_image(tmp_path / "a.tif", channels=1).flatten().tolist() == [0, 1, 255]
+    assert read_image(tmp_path / "a.tif", channels=1).flatten().mul(255).tolist() == [0, 1, 255]
 
 
-@pytest.mark.parametrize("channels", [0, 2, 4])
+@pytest.mark.parametrize("channels", [2, 4, 5])
 def test_other_numbers_of_channels_are_refused(tmp_path, picture, channels):
     picture.save(tmp_path / "a.png")
-    with pytest.raises(ValueError, match=f"channels must be 1 or 3, got {channels}"):
+    message = (
+        r"Cannot read the image .*a\.png: it has 3 channel\(s\), but image_channels is "
+        rf"{channels}; set image_channels to 3"
+    )
+    with pytest.raises(UnreadableImageError, match=message):
         read_image(tmp_path / "a.png", channels)
-    with pytest.raises(ValueError, match=f"channels must be 1 or 3, got {channels}"):
-        FileSource([tmp_path / "a.png"], channels=channels)
+    with pytest.raises(UnreadableImageError, match=message):
+        FileSource([tmp_path / "a.png"], channels=channels).read([0])
+    with pytest.raises(ValueError, match="channels must be a whole number at least 1, got 0"):
+        read_image(tmp_path / "a.png", 0)
+
+
+def test_opacity_is_a_channel_where_it_is_asked_for(tmp_path, picture):
+    picture.putalpha(Image.fromarray(np.full((12, 20), 7, dtype=np.uint8)))
+    picture.save(tmp_path / "a.png")
+    assert torch.equal(read_image(tmp_path / "a.png", 4), as_tensor(picture))
+    picture.convert("LA").save(tmp_path / "b.png")
+    assert torch.equal(read_image(tmp_path / "b.png", 2), as_tensor(picture.convert("LA")))
 
 
 def test_one_pixel(tmp_path):

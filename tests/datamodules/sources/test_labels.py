@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 import torch
 from metaug.datamodules import (
+    AnyChannelViews,
     CIFAR10DataModule,
     DatasetDataModule,
     DatasetSource,
+    FileSource,
     InMemorySource,
     RandomCrop,
     Recipe,
@@ -145,8 +147,8 @@ def test_what_is_not_read_by_index_is_refused(dataset, message):
 @pytest.mark.parametrize(
     ("image", "message"),
     [
-        (np.zeros((8, 8, 3), dtype=np.uint16), "torch.uint16 and values from 0 to 0"),
-        (torch.full((3, 8, 8), float("nan")), "values from nan to nan"),
+        (np.zeros((8, 8, 3), dtype=np.int16), "int16 from 0 to 0, .*: set value_range"),
+        (torch.full((3, 8, 8), float("nan")), "float32 from nan to nan"),
         (np.zeros(8, dtype=np.uint8), r"shape \[8\], which is no image"),
         (np.zeros((0, 8, 3), dtype=np.uint8), "which is no image"),
         (torch.zeros(4, 8, 8), "image_channels is 3"),
@@ -180,8 +182,8 @@ def test_five_channels_of_tensors():
     plain = DatasetDataModule(
         TensorDataset(torch.rand(4, 5, 8, 8)), image_channels=5, mean=mean, std=mean, **SMALL
     )
-    with pytest.raises(ValueError, match="1 or 3 channels, but these have 5"):
-        next(iter(plain.train_dataloader()))
+    assert isinstance(plain.views, AnyChannelViews)
+    assert next(iter(plain.train_dataloader())).views[0].shape == (2, 5, 8, 8)
 
 
 def test_targets_of_a_source_are_checked():
@@ -193,5 +195,21 @@ def test_targets_of_a_source_are_checked():
         torch.tensor([0.5, 1, 2]),
         -5 * torch.ones(3),
     ):
-        with pytest.raises(ValueError, match="targets must be one class per image"):
+        with pytest.raises(ValueError, match=r"targets must be one class per image.*argmax"):
             InMemorySource(images, targets)
+
+
+def test_classes_without_names_are_called_by_their_numbers():
+    images = torch.zeros(3, 3, 8, 8, dtype=torch.uint8)
+    assert InMemorySource(images, torch.tensor([0, 3, -1])).class_names == ["0", "1", "2", "3"]
+    assert InMemorySource(images).class_names == []
+    assert FileSource(["a.png"], torch.tensor([1])).class_names == ["0", "1"]
+    with pytest.raises(ValueError, match=r"targets up to 3, but class_names has 2 name\(s\)"):
+        InMemorySource(images, torch.tensor([0, 3, 1]), ["cat", "dog"])
+
+
+@pytest.mark.parametrize("value", [-0.1, 1.1, float("nan")])
+def test_floats_in_memory_lie_in_0_to_1(value):
+    with pytest.raises(ValueError, match=r"must lie in \[0, 1\], but go from .*normalization"):
+        InMemorySource(torch.full((2, 3, 8, 8), value))
+    assert InMemorySource(torch.rand(2, 3, 8, 8)).read([0]).dtype == torch.float32

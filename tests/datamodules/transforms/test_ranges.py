@@ -142,10 +142,9 @@ def test_faults_of_habit(tmp_path, arguments, message):
 
 
 @pytest.mark.parametrize("channels", [2, 4, 5])
-def test_files_have_one_or_three_channels(tmp_path: Path, channels):
-    with pytest.raises(ValueError, match=f"image_channels must be 1 or 3, got {channels}"):
-        datamodules.ImageFolderDataModule(
-            str(tmp_path), image_channels=channels, mean=[0.5] * channels, std=[0.5] * channels
-        )
-    with pytest.raises(ValueError, match=f"image_channels must be 1 or 3, got {channels}"):
+def test_statistics_of_other_channels_must_be_given(tmp_path: Path, channels):
+    with pytest.raises(ValueError, match=rf"mean must .* {channels} .*`metaug statistics`"):
         datamodules.ImageFolderDataModule(str(tmp_path), image_channels=channels)
+    numbers = {"mean": [0.5] * channels, "std": [0.5] * channels}
+    data = datamodules.ImageFolderDataModule(str(tmp_path), image_channels=channels, **numbers)
+    assert isinstance(data.views, datamodules.AnyChannelViews)

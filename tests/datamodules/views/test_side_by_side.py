@@ -15,7 +15,7 @@ from metaug.datamodules import (
     SmallMotion,
 )
 from metaug.datamodules.transforms.seeding import Draws, sample_seeds
-from metaug.datamodules.views import base
+from metaug.datamodules.views import chunks
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from benchmarks.launches import Launches
@@ -74,7 +74,7 @@ motion = Recipe(SmallMotion(flip=0.5), [GaussianBlur()])
 @pytest.mark.parametrize("recipes", [[crop] * 3, [crop, crop, motion, crop, motion, motion]])
 @pytest.mark.parametrize("chunk", [1, 5_000, 1 << 19, 1 << 30])
 def test_side_by_side_as_one_by_one(monkeypatch, images, recipes, chunk):
-    monkeypatch.setattr(base, "_CHUNK", chunk)
+    monkeypatch.setattr(chunks, "_CHUNK", chunk)
     views = RecipeViews(recipes, size=17, mean=(0.5,) * 3, std=(0.2,) * 3)
     seeds = sample_seeds(0, 0, torch.arange(len(images)))
     together = views(images, seeds)
