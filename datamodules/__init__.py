@@ -4,6 +4,7 @@ from .any_dataset import DatasetDataModule
 from .cifar import CIFAR10DataModule, CIFAR100DataModule
 from .datamodule import MultiViewDataModule
 from .digits import DigitsDataModule
+from .hugging_face import HuggingFaceDataModule
 from .image_folder import ImageFolderDataModule
 from .imagenet import (
     ImageNet100DataModule,
@@ -70,6 +71,7 @@ __all__ = [
     "Framing",
     "GaussianBlur",
     "Grayscale",
+    "HuggingFaceDataModule",
     "ImageBatch",
     "ImageFolderDataModule",
     "ImageNet100DataModule",

@@ -1,5 +1,6 @@
 """Reading one image file, whatever is in it."""
 
+import io
 import os
 from functools import cache
 from pathlib import Path
@@ -58,15 +59,18 @@ def printable(path: str | Path) -> str:
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
-def read_image(path: str | Path, channels: int = 3) -> Tensor:
+def read_image(
+    path: str | Path | io.BytesIO, channels: int = 3, *, name: str | None = None
+) -> Tensor:
     """Decode an image file.
 
     Palette, grayscale, CMYK and transparent images (on white), and those of 16 or 32 bits (see
     `to_8_bit`), become 8-bit RGB or gray, and the camera's orientation (EXIF) is applied.
 
     Args:
-        path: The file.
+        path: The file, or its bytes.
         channels: 3 for RGB, 1 for gray.
+        name: What to call it in a message; null takes the path.
 
     Returns:
         The image `[channels, H, W]`, uint8.
@@ -91,20 +95,22 @@ def read_image(path: str | Path, channels: int = 3) -> Tensor:
             image = _load(file, path)
             return pixels_of(_upright(image, file), channels)
     except Exception as error:  # decoders raise nearly anything
-        if isinstance(error, FileNotFoundError) and not os.path.islink(path):
-            raise
-        reason = (
-            f"it is a link to {os.readlink(path)!a}, where there is no file"
-            if isinstance(error, FileNotFoundError)
-            else str(error) or type(error).__name__
-        )
+        reason = str(error) or type(error).__name__
+        if isinstance(path, io.BytesIO):
+            name = name or "in memory"
+        else:
+            name = name or printable(path)
+            if isinstance(error, FileNotFoundError):
+                if not os.path.islink(path):
+                    raise
+                reason = f"it is a link to {os.readlink(path)!a}, where there is no file"
         raise UnreadableImageError(
-            f"Cannot read the image {printable(path)}: {reason}. Replace or remove the file, or "
+            f"Cannot read the image {name}: {reason}. Replace or remove the file, or "
             "set on_error: skip to go on without it."
         ) from error
 
 
-def _load(file: ImageFile, path: str | Path) -> Image.Image:
+def _load(file: ImageFile, path: str | Path | io.BytesIO) -> Image.Image:
     """Decode the pixels; colors of 16 bits that use 14 or fewer by `stretch`.
 
     Of such colors Pillow keeps the upper byte. Read in the other order of bytes it is the lower.

@@ -1,6 +1,6 @@
 """A source of image files, decoded when they are asked for."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -9,9 +9,11 @@ from PIL import Image
 from torch import Tensor
 
 from ..transforms.ranges import check_choice
-from .decode import UnreadableImageError, printable, read_image
+from .decode import UnreadableImageError, read_image
 from .image_source import ImageSource, SubsetSource, as_targets
 from .jpeg import is_plain_jpeg
+from .packed_paths import PackedPaths
+from .stored_images import StoredImages, name_of, read_bytes, to_open
 
 OnError = Literal["raise", "skip"]
 
@@ -20,7 +22,7 @@ class FileSource:
     """Image files, decoded each time they are read.
 
     Args:
-        paths: The files.
+        paths: The files, by their paths or in a store.
         targets: Class of every image `[N]`; -1 where there is no label. Default: no labels.
         class_names: Name of every class.
         channels: 3 for RGB, 1 for gray.
@@ -43,7 +45,7 @@ class FileSource:
 
     def __init__(
         self,
-        paths: Sequence[str | Path],
+        paths: Iterable[str | Path] | StoredImages,
         targets: Tensor | None = None,
         class_names: Sequence[str] = (),
         *,
@@ -52,7 +54,7 @@ class FileSource:
     ) -> None:
         check_choice(on_error, "on_error", ["raise", "skip"])
         check_choice(channels, "channels", [1, 3])
-        self.paths = [str(path) for path in paths]
+        self.paths = paths if isinstance(paths, PackedPaths | StoredImages) else PackedPaths(paths)
         self.targets = as_targets(targets, len(self.paths))
         self.class_names = list(class_names)
         self.channels = channels
@@ -75,10 +77,10 @@ class FileSource:
     def _read_one(self, index: int, *, encoded: bool = False) -> Tensor:
         try:
             if encoded:
-                data = bytearray(Path(self.paths[index]).read_bytes())
+                data = bytearray(read_bytes(self.paths[index]))
                 if is_plain_jpeg(data):
                     return torch.frombuffer(data, dtype=torch.uint8)
-            return read_image(self.paths[index], self.channels)
+            return read_image(to_open(self.paths[index]), self.channels, name=self.name(index))
         except (UnreadableImageError, FileNotFoundError):
             if self.unreadable is None:
                 raise
@@ -87,15 +89,15 @@ class FileSource:
 
     def name(self, index: int) -> str:
         """The file, as text that can be printed."""
-        return printable(self.paths[index])
+        return name_of(self.paths[index])
 
     def one_size(self, probes: int = 64) -> tuple[int, int] | None:
         """Height and width if evenly spaced files have the same; None if they differ."""
         step = max(1, len(self) // probes)
         sizes = set()
-        for path in self.paths[::step]:
+        for file in self.paths[::step]:
             try:
-                with Image.open(path) as image:
+                with Image.open(to_open(file)) as image:
                     sizes.add((image.height, image.width))
             except Exception:  # whatever is wrong shows when the file is decoded
                 continue
