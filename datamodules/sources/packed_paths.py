@@ -33,6 +33,16 @@ class PackedPaths(Sequence[str]):
         self._packed = np.frombuffer(bytes(packed), dtype=np.uint8)
         self._ends = np.array(ends, dtype=np.int64)
 
+    @classmethod
+    def joined(cls, parts: Iterable["PackedPaths"]) -> "PackedPaths":
+        """The paths of several, one after the other."""
+        whole = cls([])
+        parts = [whole, *parts]
+        whole._packed = np.concatenate([part._packed for part in parts])
+        lengths = np.concatenate([np.diff(part._ends) for part in parts])
+        whole._ends = np.concatenate([[0], lengths.cumsum()])
+        return whole
+
     @property
     def nbytes(self) -> int:
         """Bytes of all paths and of their places."""
