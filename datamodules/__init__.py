@@ -53,6 +53,7 @@ from .views.digit_views import DigitViews
 from .views.multi_crop_views import MultiCropViews
 from .views.simclr_views import SimCLRViews
 from .views.transform_views import TransformViews
+from .web_dataset import WebDatasetDataModule
 
 __all__ = [
     "CIFAR10DataModule",
@@ -101,5 +102,6 @@ __all__ = [
     "TransformViews",
     "UnreadableImageError",
     "Views",
+    "WebDatasetDataModule",
     "read_image",
 ]

@@ -7,11 +7,11 @@ from .sources.dataset_source import IMAGE_KEYS, LABEL_KEYS, DatasetSource
 from .sources.files import FileSource, OnError
 from .sources.hugging_face import (
     find_column,
-    library,
     open_source,
     open_splits,
 )
 from .sources.image_source import ImageSource
+from .sources.libraries import library
 from .sources.memory import InMemory, hold, hold_files
 from .sources.split_folders import SPLIT_NAMES
 from .sources.splits import Splits, complete

@@ -1,7 +1,6 @@
 """Data sets of Hugging Face: opening them, and the image files and labels in their columns."""
 
 from collections.abc import Iterable, Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -10,23 +9,8 @@ from .decode import UnreadableImageError
 from .files import FileSource, OnError
 from .image_source import ImageSource
 from .labels import read_labels
+from .libraries import library
 from .stored_images import StoredImages
-
-
-def library(name: str, needed_by: str) -> Any:
-    """Import a library that only some data need.
-
-    Raises:
-        ModuleNotFoundError: If it is not installed; says how to install it.
-    """
-    try:
-        return import_module(name)
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            f"{needed_by} needs the package {name}, which is not installed: "
-            f"pip install 'metaug[data]', or pip install {name}",
-            name=error.name,
-        ) from error
 
 
 def open_splits(root: str, config_name: str | None) -> dict[str, Any]:

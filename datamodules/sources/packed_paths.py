@@ -34,14 +34,23 @@ class PackedPaths(Sequence[str]):
         self._ends = np.array(ends, dtype=np.int64)
 
     @classmethod
+    def of(cls, packed: np.ndarray, ends: np.ndarray) -> "PackedPaths":
+        """The paths of what `arrays` gave."""
+        paths = cls([])
+        paths._packed, paths._ends = packed, ends
+        return paths
+
+    @classmethod
     def joined(cls, parts: Iterable["PackedPaths"]) -> "PackedPaths":
         """The paths of several, one after the other."""
-        whole = cls([])
-        parts = [whole, *parts]
-        whole._packed = np.concatenate([part._packed for part in parts])
+        parts = [cls([]), *parts]
         lengths = np.concatenate([np.diff(part._ends) for part in parts])
-        whole._ends = np.concatenate([[0], lengths.cumsum()])
-        return whole
+        ends = np.concatenate([[0], lengths.cumsum()])
+        return cls.of(np.concatenate([part._packed for part in parts]), ends)
+
+    def arrays(self) -> tuple[np.ndarray, np.ndarray]:
+        """The bytes of all paths `[B]`, and where each begins and the last ends `[N + 1]`."""
+        return self._packed, self._ends
 
     @property
     def nbytes(self) -> int:
