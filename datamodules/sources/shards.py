@@ -137,10 +137,8 @@ def members(shard: Path) -> Iterator[dict[str, Any]]:
                 if member.isreg() and not _META.match(member.name):
                     place = member.offset_data, member.size
                     yield {"fname": member.name, "data": place, "__url__": str(shard)}
-                if member.offset_data + member.size > whole:
-                    raise tarfile.ReadError("it ends in the middle of a file")
-        if whole % _BLOCK:
-            raise tarfile.ReadError("it ends in the middle of a block")
+        if whole % _BLOCK or any(_read(shard, whole - _BLOCK, _BLOCK)):  # tar ends with zeros
+            raise tarfile.ReadError("its end is missing")
     except tarfile.ReadError as error:
         raise OSError(
             f"the shard {printable(shard)} cannot be read: {error}. Copy it again"

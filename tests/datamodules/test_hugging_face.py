@@ -148,6 +148,15 @@ def test_labels_by_name_and_none(parquet):
     assert few.num_instances == 4
 
 
+def test_all_splits_have_the_same_classes(tmp_path, folder):
+    parts = {part: table(folder / part, labels="names") for part in ("train", "test")}
+    parts["test"] = parts["test"].filter(lambda row: row["label"] == "dog")
+    datasets.DatasetDict(parts).save_to_disk(str(tmp_path / "saved"))
+    module = HuggingFaceDataModule(str(tmp_path / "saved"), **SMALL)
+    assert module.splits.test.targets.tolist() == [1] * 3
+    assert module.splits.test.class_names == CLASSES
+
+
 def test_arrays(tmp_path):
     pixels = np.random.default_rng(0).integers(0, 256, (6, 9, 7, 3), dtype=np.uint8)
     features = {"picture": datasets.Array3D((9, 7, 3), "uint8"), "kind": datasets.Value("int64")}
