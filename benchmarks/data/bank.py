@@ -147,8 +147,8 @@ def main() -> None:
         f"# kNN on a bank of {arguments.bank:,} images, counted, {date.today()}", "",
         *describe_machine(command), "",
         f"{arguments.queries:,} queries, k = {K}, blocks of {QUERIES} queries by {BANK:,} images "
-        "of the bank. The bank lies in float32 on the device and is compared in float64. Bytes are of "
-        "all operations, none fused. Times are lower bounds, what is counted over a data sheet's "
+        "of the bank. The bank lies in float32 on the device and is compared in float64. Bytes are "
+        "of all operations, none fused. Times are lower bounds, what is counted over a sheet's "
         f"FP64 rate and bandwidth ({'; '.join(f'{n}: {f / 1e12:g} TFLOP/s, {b / 1e12:g} TB/s' for n, (f, b) in GPUS.items())}); "  # noqa: E501
         "encoding the images comes on top. All of it per process.", "",
         "| features | processes | bank, GiB | most while it is put together, GiB | search, MiB "

@@ -1,11 +1,11 @@
-"""Memory of each worker of a loader over an epoch of a million paths, in two forms.
+"""Memory of each worker of a loader over epochs of a million paths, before and after.
 
     python -m benchmarks.data.worker_memory                 # some minutes
     python -m benchmarks.data.worker_memory --paths 1281167
 
 Nothing is decoded: reading an image looks up its path, which is what a worker of ImageNet does a
-million times beside decoding. Each form runs in a process of its own. A report and a figure go to
-`benchmarks/data/reports/`. Linux only.
+million times beside decoding. Each form of the paths runs in a process of its own. A report and a
+figure go to `benchmarks/data/reports/`. Linux only.
 """
 
 import argparse
@@ -28,7 +28,12 @@ matplotlib.use("agg")
 from matplotlib import pyplot as plt
 
 REPORTS = Path(__file__).parent / "reports"
-FORMS = {"list": "list of str", "packed": "PackedPaths"}
+FORMS = {  # in the order in which they came
+    "list": "list of str",
+    "packed": "PackedPaths",
+    "frozen": "PackedPaths, collector kept off shared objects",
+}
+COLORS = ("#999999", "#9dbce0", "#3b6fb6")
 BATCH, POINTS, EPOCHS = 2000, 40, 2
 
 
@@ -110,6 +115,8 @@ def watch(form: str, count: int, workers: int) -> dict[str, object]:
     paths = list(names(count)) if form == "list" else PackedPaths(names(count))
     data = Data(paths, batch_size=BATCH, num_workers=workers)
     loader = data.train_dataloader()
+    if form != "frozen":
+        loader.worker_init_fn = None
     every = max(1, len(loader) // POINTS)
     points: list[dict[str, float]] = []
     for epoch in range(EPOCHS):
@@ -134,7 +141,7 @@ def draw(found: dict[str, dict], count: int, path: Path) -> None:
     titles = {"unique": "unique to the worker", "pss": "its share of all memory (Pss)"}
     figure, panels = plt.subplots(1, 2, sharey=True, figsize=(9, 3.2), layout="constrained")
     for panel, (key, title) in zip(panels, titles.items(), strict=True):
-        for form, color in zip(FORMS, ("#999999", "#3b6fb6"), strict=True):
+        for form, color in zip(FORMS, COLORS, strict=True):
             points = found[form]["points"]
             times, values = [p["epochs"] for p in points], [p[key] for p in points]
             panel.plot(times, values, color=color, label=FORMS[form])
@@ -142,8 +149,10 @@ def draw(found: dict[str, dict], count: int, path: Path) -> None:
                            textcoords="offset points", fontsize=8)  # fmt: skip
         panel.set_title(f"Memory of a worker, {title}", fontsize=9)
         panel.set_xlabel("epochs")
-        panel.set_ylim(bottom=0)
         panel.spines[["top", "right"]].set_visible(False)
+    panels[0].set_ylim(
+        0, 1.4 * max(point["pss"] for one in found.values() for point in one["points"])
+    )
     panels[0].set_ylabel("MiB")
     panels[0].legend(frameon=False, fontsize=8, title=f"{count:,} paths", title_fontsize=8)
     figure.savefig(path, dpi=120)
@@ -166,7 +175,7 @@ def table(found: dict[str, dict]) -> list[str]:
 
 
 def main() -> None:
-    """Run both forms, print and write the report."""
+    """Run all forms, print and write the report."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--paths", type=int, default=1_000_000, help="number of paths")
     parser.add_argument("--workers", type=int, default=4, help="workers of the loader")
