@@ -121,7 +121,8 @@ def samples_of(shard: Path, image: str, label: str | None) -> Iterator[Sample]:
                 "set it to null to train without labels"
             )
         text = "" if label is None else _read(shard, *sample[label]).decode("utf-8", "replace")
-        yield Sample(f"{sample['__key__']}.{found}", *sample[found], text.strip())
+        start, size = sample[found]
+        yield Sample(f"{sample['__key__']}.{found}", start, size, text.strip())
 
 
 def _is_image(ending: str) -> bool:
