@@ -4,6 +4,7 @@ from .any_dataset import DatasetDataModule
 from .cifar import CIFAR10DataModule, CIFAR100DataModule
 from .datamodule import MultiViewDataModule
 from .digits import DigitsDataModule
+from .hugging_face import HuggingFaceDataModule
 from .image_folder import ImageFolderDataModule
 from .imagenet import (
     ImageNet100DataModule,
@@ -53,6 +54,7 @@ from .views.digit_views import DigitViews
 from .views.multi_crop_views import MultiCropViews
 from .views.simclr_views import SimCLRViews
 from .views.transform_views import TransformViews
+from .web_dataset import WebDatasetDataModule
 
 __all__ = [
     "AnyChannelViews",
@@ -72,6 +74,7 @@ __all__ = [
     "Framing",
     "GaussianBlur",
     "Grayscale",
+    "HuggingFaceDataModule",
     "ImageBatch",
     "ImageFolderDataModule",
     "ImageNet100DataModule",
@@ -101,5 +104,6 @@ __all__ = [
     "TransformViews",
     "UnreadableImageError",
     "Views",
+    "WebDatasetDataModule",
     "read_image",
 ]

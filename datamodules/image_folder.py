@@ -3,8 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-from pytorch_lightning.utilities import rank_zero_warn
-
 from .datamodule import MultiViewDataModule
 from .sources.decode import printable
 from .sources.files import FileSource, OnError
@@ -13,10 +11,8 @@ from .sources.image_source import ImageSource
 from .sources.memory import InMemory, hold_files
 from .sources.pixels import check_value_range
 from .sources.split_folders import SplitFolders, find_splits
-from .sources.splits import Splits, hold_out
+from .sources.splits import Splits, complete
 from .transforms.ranges import check_choice
-
-DEFAULT_VAL_FRACTION = 0.1  # where there are labels but nothing to validate on
 
 
 class ImageFolderDataModule(MultiViewDataModule):
@@ -101,18 +97,13 @@ class ImageFolderDataModule(MultiViewDataModule):
         left_out = [path for images in (train, *held_out.values()) for path in images.left_out]
         warn_of(folders.left_out + left_out)
         sources = {name: self.source(images) for name, images in held_out.items()}
-        val, test = sources.get("val"), sources.get("test")
-        # without labels, as in competitions, test images cannot stand in for validation images
-        usable = test is not None and (not train.class_names or (test.targets >= 0).any())
-        splits = Splits(
-            train=self.source(train), val=val or (test if usable else None), test=test or val
+        return complete(
+            self.source(train),
+            sources.get("val"),
+            sources.get("test"),
+            may_hold_out=self._may_hold_out,
+            seed=self.seed,
         )
-        if self._may_hold_out and splits.val is None and train.class_names:
-            try:
-                return hold_out(splits, DEFAULT_VAL_FRACTION, seed=self.seed)
-            except ValueError as error:  # nobody asked for it
-                rank_zero_warn(str(error), stacklevel=2)
-        return splits
 
     def check_folders(self, folders: SplitFolders) -> None:
         """Refuse folders that are not laid out as the data set should be; any are taken here.

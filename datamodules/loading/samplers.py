@@ -3,7 +3,7 @@
 Both samplers are `DistributedSampler`s, so that Lightning leaves them as they are.
 """
 
-from collections.abc import Iterator, Sized
+from collections.abc import Callable, Iterator, Sequence, Sized
 from typing import NamedTuple
 
 import torch
@@ -19,10 +19,13 @@ class ViewKey(NamedTuple):
     index: int  # type: ignore[assignment]
 
 
+Order = Callable[[torch.Generator], torch.Tensor]  # gives all indices `[N]`
+
+
 class TrainSampler(DistributedSampler):
     """A new order each epoch, cut into whole global batches.
 
-    Global batch k of W processes is the k-th slice of the epoch's permutation; process r takes
+    Global batch k of W processes is the k-th slice of the epoch's order; process r takes
     every W-th image of it from r on. So W processes with batches of N/W see together exactly the
     batches that one process with batches of N sees. What is left at the end of the permutation is
     dropped.
@@ -33,6 +36,9 @@ class TrainSampler(DistributedSampler):
         seed: Seed of the order.
         rank: Number of this process.
         world_size: Number of processes.
+
+    Attributes:
+        order: Makes the order of an epoch from a generator; null takes a permutation.
 
     Raises:
         ValueError: If the batches of all processes together are larger than the data set.
@@ -65,6 +71,7 @@ class TrainSampler(DistributedSampler):
         self.instances = len(dataset)
         self.batches = self.instances // (batch_size * world_size)
         self.first_batch = 0
+        self.order: Order | None = None
         if self.batches == 0:
             raise ValueError(
                 f"A batch of {batch_size} images on each of {world_size} process(es) needs "
@@ -78,7 +85,10 @@ class TrainSampler(DistributedSampler):
     def __iter__(self) -> Iterator[ViewKey]:
         """Yield the keys of this process, from `first_batch` on."""
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
-        order = torch.randperm(self.instances, generator=generator)
+        if self.order is None:
+            order = torch.randperm(self.instances, generator=generator)
+        else:
+            order = self.order(generator)
         global_batch = self.batch_size * self.num_replicas
         epoch = self.epoch
         for batch in range(self.first_batch, self.batches):
@@ -121,7 +131,7 @@ class EvaluationSampler(DistributedSampler):
             rank=rank,
             shuffle=False,
         )
-        self.indices = list(range(rank, len(dataset), world_size))
+        self.indices: Sequence[int] = range(rank, len(dataset), world_size)
         if len(dataset) and not self.indices:
             self.indices = [PADDING_INDEX]
 

@@ -1,5 +1,6 @@
 """Images that Pillow does not read: `.npy` arrays, and TIFFs of many bands or deep values."""
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -7,18 +8,25 @@ import numpy as np
 
 from .pixels import ChannelError
 
+ImageFileLike = str | Path | io.BytesIO
+"""An image file: its path, or its bytes."""
+_ARRAY = b"\x93NUMPY"
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _ORIENTATION = 274
 _OPACITY = {1, 2}  # kinds of extra samples
 
 
-def is_array_file(path: str | Path) -> bool:
-    """Whether a file is a `.npy` array, by its name."""
+def is_array_file(path: ImageFileLike) -> bool:
+    """Whether a file is a `.npy` array, by its name; bytes, which have none, by the first ones."""
+    if isinstance(path, io.BytesIO):
+        return path.getbuffer()[: len(_ARRAY)] == _ARRAY
     return str(path).lower().endswith(".npy")
 
 
-def is_tiff(path: str | Path) -> bool:
+def is_tiff(path: ImageFileLike) -> bool:
     """Whether a file is a TIFF, by its first bytes."""
+    if isinstance(path, io.BytesIO):
+        return bytes(path.getbuffer()[:4]) in _TIFF
     with open(path, "rb") as file:
         return file.read(4) in _TIFF
 
@@ -55,18 +63,19 @@ def channels_last(values: np.ndarray, channels: int) -> np.ndarray:
     raise ChannelError(min(first, last), channels)
 
 
-def read_array(path: str | Path, channels: int) -> np.ndarray:
+def read_array(path: ImageFileLike, channels: int) -> np.ndarray:
     """The array `[H, W, C]` of a `.npy` file; see `channels_last`."""
     return channels_last(np.load(path, allow_pickle=False), channels)
 
 
-def array_size(path: str | Path, channels: int) -> tuple[int, int]:
+def array_size(path: ImageFileLike, channels: int) -> tuple[int, int]:
     """Height and width of the array in a `.npy` file, from its header."""
-    height, width, _ = channels_last(np.load(path, mmap_mode="r"), channels).shape
+    values = np.load(path, mmap_mode=None if isinstance(path, io.BytesIO) else "r")
+    height, width, _ = channels_last(values, channels).shape
     return height, width
 
 
-def read_tiff(path: str | Path, channels: int) -> tuple[np.ndarray, bool, int]:
+def read_tiff(path: ImageFileLike, channels: int) -> tuple[np.ndarray, bool, int]:
     """The first image of a TIFF.
 
     Its channels are the samples of a pixel; where it has none but several pages, it is taken for an
@@ -89,7 +98,7 @@ def read_tiff(path: str | Path, channels: int) -> tuple[np.ndarray, bool, int]:
             values = series.asarray(maxworkers=1)
         except ValueError as error:
             if "imagecodecs" in str(error):
-                raise ImportError(f"{path}: {error}. {_INSTALL}") from error
+                raise ImportError(f"{_name(path)}: {error}. {_INSTALL}") from error
             raise
         axes = series.axes
         extra = tuple(getattr(page, "extrasamples", ()))
@@ -98,7 +107,7 @@ def read_tiff(path: str | Path, channels: int) -> tuple[np.ndarray, bool, int]:
     return _by_axes(values, axes, channels), alpha, int(tag.value) if tag else 1
 
 
-def tiff_size(path: str | Path, channels: int) -> tuple[int, int]:
+def tiff_size(path: ImageFileLike, channels: int) -> tuple[int, int]:
     """Height and width of a TIFF's first image, from its header."""
     with _open(path) as file:
         series = file.series[0]
@@ -120,9 +129,17 @@ def _by_axes(values: np.ndarray, axes: str, channels: int) -> np.ndarray:
 _INSTALL = "Install what reads such TIFFs: pip install 'metaug[images]'"
 
 
-def _open(path: str | Path) -> Any:
+def _open(path: ImageFileLike) -> Any:
     try:
         import tifffile
     except ImportError as error:
-        raise ImportError(f"{path} is a TIFF that Pillow does not read. {_INSTALL}") from error
+        raise ImportError(
+            f"{_name(path)} is a TIFF that Pillow does not read. {_INSTALL}"
+        ) from error
+    if isinstance(path, io.BytesIO):
+        path.seek(0)  # others have read in it
     return tifffile.TiffFile(path)
+
+
+def _name(path: ImageFileLike) -> str:
+    return "an image in memory" if isinstance(path, io.BytesIO) else str(path)

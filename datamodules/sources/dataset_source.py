@@ -14,8 +14,8 @@ from ..transforms.ranges import check
 from .labels import encode, find_classes, read_labels
 from .pixels import ValueRange, check_value_range, pixels_of, scale
 
-_IMAGE_KEYS = ("image", "img", "pixel_values", "x")
-_LABEL_KEYS = ("label", "labels", "target", "fine_label", "y")
+IMAGE_KEYS = ("image", "img", "pixel_values", "x")
+LABEL_KEYS = ("label", "labels", "target", "fine_label", "y")
 
 
 class DatasetSource:
@@ -110,10 +110,10 @@ class DatasetSource:
 
     def _image_of(self, item: Any) -> Any:
         if isinstance(item, dict):
-            key = self._key(item, self.image_key, _IMAGE_KEYS)
+            key = self._key(item, self.image_key, IMAGE_KEYS)
             if key is None:
                 raise ValueError(
-                    f"There is no image under {self.image_key or list(_IMAGE_KEYS)} in an item "
+                    f"There is no image under {self.image_key or list(IMAGE_KEYS)} in an item "
                     f"with the keys {list(item)}. Set image_key."
                 )
             return item[key]
@@ -121,7 +121,7 @@ class DatasetSource:
 
     def _label_of(self, item: Any) -> Any:
         if isinstance(item, dict):
-            key = self._key(item, self.label_key, _LABEL_KEYS)
+            key = self._key(item, self.label_key, LABEL_KEYS)
             return None if key is None else item[key]
         return item[1] if isinstance(item, tuple | list) and len(item) > 1 else None
 
@@ -132,7 +132,7 @@ class DatasetSource:
             return None if labels is None else [labels[int(index)] for index in dataset.indices]
         columns = getattr(dataset, "column_names", None)
         if columns is not None:
-            key = self._key(dict.fromkeys(columns), self.label_key, _LABEL_KEYS)
+            key = self._key(dict.fromkeys(columns), self.label_key, LABEL_KEYS)
             return [None] * len(dataset) if key is None else list(dataset[key])
         for name in ("targets", "labels"):
             labels = getattr(dataset, name, None)
@@ -148,7 +148,7 @@ class DatasetSource:
         names = getattr(dataset, "classes", None)
         features = getattr(dataset, "features", None)
         if names is None and isinstance(features, dict):
-            key = self._key(features, self.label_key, _LABEL_KEYS)
+            key = self._key(features, self.label_key, LABEL_KEYS)
             names = getattr(features.get(key), "names", None)
         return names
 

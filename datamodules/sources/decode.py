@@ -1,5 +1,6 @@
 """Reading one image file, whatever is in it."""
 
+import io
 import os
 from collections.abc import Callable
 from functools import cache
@@ -12,7 +13,15 @@ from PIL.ImageFile import ImageFile
 from torch import Tensor
 
 from ..transforms.ranges import check
-from .arrays import array_size, is_array_file, is_tiff, read_array, read_tiff, tiff_size
+from .arrays import (
+    ImageFileLike,
+    array_size,
+    is_array_file,
+    is_tiff,
+    read_array,
+    read_tiff,
+    tiff_size,
+)
 from .pixels import ValueRange, array_of, check_value_range, to_pixels
 
 # what Pillow knows by name but cannot decode alone, and what holds films or tables
@@ -62,7 +71,13 @@ def printable(path: str | Path) -> str:
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
-def read_image(path: str | Path, channels: int = 3, *, value_range: ValueRange = None) -> Tensor:
+def read_image(
+    path: ImageFileLike,
+    channels: int = 3,
+    *,
+    value_range: ValueRange = None,
+    name: str | None = None,
+) -> Tensor:
     """Read an image file: what Pillow decodes, TIFFs of any bands, and `.npy` arrays.
 
     Images of 8 bits stay as they are, others become floats in [0, 1]; see `sources.pixels.scale`.
@@ -70,11 +85,12 @@ def read_image(path: str | Path, channels: int = 3, *, value_range: ValueRange =
     asked for, and the camera's orientation (EXIF) is applied.
 
     Args:
-        path: The file.
+        path: The file, or its bytes.
         channels: 3 for RGB, 1 for gray, 4 for RGB and 2 for gray with opacity; any number for
             TIFFs and arrays.
         value_range: The values of black and white in images of more than 8 bits; None takes 0 and
             65535 for 16 bits, 0 and 1 for floats.
+        name: What to call it in a message; None takes the path.
 
     Returns:
         The image `[channels, H, W]`, uint8 or float32 in [0, 1].
@@ -110,20 +126,22 @@ def read_image(path: str | Path, channels: int = 3, *, value_range: ValueRange =
     except ImportError:
         raise
     except Exception as error:  # decoders raise nearly anything
-        if isinstance(error, FileNotFoundError) and not os.path.islink(path):
-            raise
-        reason = (
-            f"it is a link to {os.readlink(path)!a}, where there is no file"
-            if isinstance(error, FileNotFoundError)
-            else str(error).rstrip(".") or type(error).__name__
-        )
+        reason = str(error).rstrip(".") or type(error).__name__
+        if isinstance(path, io.BytesIO):
+            name = name or "in memory"
+        else:
+            name = name or printable(path)
+            if isinstance(error, FileNotFoundError):
+                if not os.path.islink(path):
+                    raise
+                reason = f"it is a link to {os.readlink(path)!a}, where there is no file"
         raise UnreadableImageError(
-            f"Cannot read the image {printable(path)}: {reason}. Replace or remove the file, or "
+            f"Cannot read the image {name}: {reason}. Replace or remove the file, or "
             "set on_error: skip to go on without it."
         ) from error
 
 
-def image_size(path: str | Path, channels: int = 3) -> tuple[int, int]:
+def image_size(path: ImageFileLike, channels: int = 3) -> tuple[int, int]:
     """Height and width of an image file before it is turned upright, from its header.
 
     Raises:
@@ -140,13 +158,13 @@ def image_size(path: str | Path, channels: int = 3) -> tuple[int, int]:
         return tiff_size(path, channels)
 
 
-def _read_tiff(path: str | Path, channels: int, value_range: ValueRange) -> Tensor:
+def _read_tiff(path: ImageFileLike, channels: int, value_range: ValueRange) -> Tensor:
     values, alpha, orientation = read_tiff(path, channels)
     upright = _UPRIGHT.get(orientation, np.asarray)(values)
     return to_pixels(upright, channels, value_range, alpha=alpha)
 
 
-def _read_with_pillow(path: str | Path, channels: int, value_range: ValueRange) -> Tensor:
+def _read_with_pillow(path: ImageFileLike, channels: int, value_range: ValueRange) -> Tensor:
     with Image.open(path) as file:
         layout = _layout(file)
         file.load()
@@ -158,7 +176,7 @@ def _read_with_pillow(path: str | Path, channels: int, value_range: ValueRange) 
         return to_pixels(upright, channels, value_range, alpha=layout.startswith("RGBA;16"))
 
 
-def _deep_colors(file: ImageFile, path: str | Path, layout: str) -> np.ndarray:
+def _deep_colors(file: ImageFile, path: ImageFileLike, layout: str) -> np.ndarray:
     """Colors of 16 bits `[H, W, C]`, uint16: decoded once for each byte."""
     with Image.open(path) as again:
         other: Any = _OTHER_ORDER[layout]

@@ -1,6 +1,6 @@
 """A source of image files, decoded when they are asked for."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -8,10 +8,12 @@ import torch
 from torch import Tensor
 
 from ..transforms.ranges import check, check_choice
-from .decode import UnreadableImageError, image_size, printable, read_image
+from .decode import UnreadableImageError, image_size, read_image
 from .image_source import ImageSource, SubsetSource, as_targets, name_classes
 from .jpeg import is_plain_jpeg
+from .packed_paths import PackedPaths
 from .pixels import ValueRange, check_value_range
+from .stored_images import StoredImages, name_of, read_bytes, to_open
 
 OnError = Literal["raise", "skip"]
 
@@ -20,7 +22,7 @@ class FileSource:
     """Image files, decoded each time they are read.
 
     Args:
-        paths: The files.
+        paths: The files, by their paths or in a store.
         targets: Class of every image `[N]`; -1 where there is no label. Default: no labels.
         class_names: Name of every class. Default: the numbers of the classes.
         channels: 3 for RGB, 1 for gray; see `read_image`.
@@ -44,7 +46,7 @@ class FileSource:
 
     def __init__(
         self,
-        paths: Sequence[str | Path],
+        paths: Iterable[str | Path] | StoredImages,
         targets: Tensor | None = None,
         class_names: Sequence[str] = (),
         *,
@@ -55,7 +57,7 @@ class FileSource:
         check_choice(on_error, "on_error", ["raise", "skip"])
         check(channels, "channels", at_least=1, whole=True)
         check_value_range(value_range)
-        self.paths = [str(path) for path in paths]
+        self.paths = paths if isinstance(paths, PackedPaths | StoredImages) else PackedPaths(paths)
         self.targets = as_targets(targets, len(self.paths))
         self.class_names = name_classes(self.targets, class_names)
         self.channels = channels
@@ -79,10 +81,15 @@ class FileSource:
     def _read_one(self, index: int, *, encoded: bool = False) -> Tensor:
         try:
             if encoded and self.channels in (1, 3):
-                data = bytearray(Path(self.paths[index]).read_bytes())
+                data = bytearray(read_bytes(self.paths[index]))
                 if is_plain_jpeg(data):
                     return torch.frombuffer(data, dtype=torch.uint8)
-            return read_image(self.paths[index], self.channels, value_range=self.value_range)
+            return read_image(
+                to_open(self.paths[index]),
+                self.channels,
+                value_range=self.value_range,
+                name=self.name(index),
+            )
         except (UnreadableImageError, FileNotFoundError):
             if self.unreadable is None:
                 raise
@@ -91,15 +98,15 @@ class FileSource:
 
     def name(self, index: int) -> str:
         """The file, as text that can be printed."""
-        return printable(self.paths[index])
+        return name_of(self.paths[index])
 
     def one_size(self, probes: int = 64) -> tuple[int, int] | None:
         """Height and width if evenly spaced files have the same; None if they differ."""
         step = max(1, len(self) // probes)
         sizes = set()
-        for path in self.paths[::step]:
+        for file in self.paths[::step]:
             try:
-                sizes.add(image_size(path, self.channels))
+                sizes.add(image_size(to_open(file), self.channels))
             except Exception:  # whatever is wrong shows when the file is decoded
                 continue
         return sizes.pop() if len(sizes) == 1 else None

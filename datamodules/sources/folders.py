@@ -1,7 +1,7 @@
 """Finding the images in a folder."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -13,6 +13,7 @@ from torch import Tensor
 from .arrays import is_array_file
 from .decode import image_suffixes, printable
 from .image_source import UNLABELED
+from .packed_paths import PackedPaths
 
 # folders that tools make beside a user's; those of a name with a dot in front are another kind
 _TOOL_FOLDERS = {
@@ -34,10 +35,10 @@ class ImageList:
         left_out: Files and folders that were passed over.
     """
 
-    paths: list[Path]
+    paths: Sequence[str | Path]
     targets: Tensor
     class_names: list[str]
-    left_out: list[Path] = field(default_factory=list)
+    left_out: list[str | Path] = field(default_factory=list)
 
 
 def list_images(
@@ -61,16 +62,16 @@ def list_images(
     """
     if not folder.is_dir():
         raise FileNotFoundError(f"The folder {printable(folder)} does not exist. Check the path.")
-    paths, folders, left_out = children_of(folder)
+    beside, folders, left_out = children_of(folder)
     if only is not None:
-        folders, left_out = _chosen(folder, folders, only), []
-    by_class: dict[str, list[Path]] = {}
+        folders, beside, left_out = _chosen(folder, folders, only), [], []
+    by_class: dict[str, list[PackedPaths]] = {}
     for child in folders:
         files, others = images_below(child)
         left_out += others if files or others else [child]
         if files:
-            by_class.setdefault(printable(child.name), []).extend(files)
-    paths, by_class = _without_stray_arrays(paths, by_class, left_out)
+            by_class.setdefault(printable(child.name), []).append(PackedPaths(files))
+    beside, by_class = _without_stray_arrays(beside, by_class, left_out)
     if class_names is None:
         class_names = list(by_class)
     elif unknown := sorted(set(by_class) - set(class_names)):
@@ -78,43 +79,47 @@ def list_images(
             f"{printable(folder)} has the classes {unknown[:5]}, which the training images lack. "
             "The folders of both splits must have the same names."
         )
-    if only is not None:
-        paths = []
     label_of = {name: label for label, name in enumerate(class_names)}
-    labels = [UNLABELED] * len(paths)
-    for name, files in by_class.items():
-        paths += files
-        labels += [label_of[name]] * len(files)
+    parts, labels = [PackedPaths(beside)], [UNLABELED]
+    for name, classmates in by_class.items():
+        parts += classmates
+        labels += [label_of[name]] * len(classmates)
+    paths = PackedPaths.joined(parts)
     if not paths:
         raise FileNotFoundError(
             f"There are no images in {printable(folder)} (looked for .jpg, .png, what else Pillow "
             f"opens, and .npy, also in sub-folders){_listed(left_out, '; left out: ')}. Check the "
             "path."
         )
-    return ImageList(paths, torch.tensor(labels, dtype=torch.int64), class_names, left_out)
+    counts = torch.tensor([len(part) for part in parts])
+    targets = torch.tensor(labels, dtype=torch.int64).repeat_interleave(counts)
+    return ImageList(paths, targets, class_names, left_out)
 
 
 def _without_stray_arrays(
-    paths: list[Path], by_class: dict[str, list[Path]], left_out: list[Path]
-) -> tuple[list[Path], dict[str, list[Path]]]:
+    beside: list[str], by_class: dict[str, list[PackedPaths]], left_out: list[str | Path]
+) -> tuple[list[str], dict[str, list[PackedPaths]]]:
     """Leave out arrays among other images, as labels and features are stored; say so."""
-    files = [*paths, *(path for paths_of in by_class.values() for path in paths_of)]
-    arrays = {path for path in files if is_array_file(path)}
-    if len(arrays) in (0, len(files)):
-        return paths, by_class
+    parts = [beside, *(part for of_class in by_class.values() for part in of_class)]
+    arrays = [path for part in parts for path in part if is_array_file(path)]
+    if len(arrays) in (0, sum(map(len, parts))):
+        return beside, by_class
     left_out += sorted(arrays)
-    kept = {name: [p for p in files if p not in arrays] for name, files in by_class.items()}
-    others = [path for path in paths if path not in arrays]
-    return others, {name: files for name, files in kept.items() if files}
+    kept = {
+        name: [PackedPaths(p for p in part if not is_array_file(p)) for part in of_class]
+        for name, of_class in by_class.items()
+    }
+    others = [path for path in beside if not is_array_file(path)]
+    return others, {name: of_class for name, of_class in kept.items() if any(map(len, of_class))}
 
 
-def images_below(folder: Path) -> tuple[list[Path], list[Path]]:
+def images_below(folder: Path) -> tuple[list[str], list[str | Path]]:
     """The image files of a folder at any depth, in order, and what is left out of it.
 
     Links are followed, but none to a folder that holds this one, and to no folder twice.
     """
-    found: list[Path] = []
-    left_out: list[Path] = []
+    found: list[str] = []
+    left_out: list[str | Path] = []
     waiting = [folder]
     above = (*folder.resolve().parents, *folder.absolute().parents)
     seen = {_identity(parent) for parent in above}
@@ -128,10 +133,11 @@ def images_below(folder: Path) -> tuple[list[Path], list[Path]]:
         found += files
         waiting += reversed(folders)
         left_out += others
-    return sorted(found), left_out
+    # in the order of the names of folders and files: a folder before its name with a `-` behind
+    return sorted(found, key=lambda path: path.replace(os.sep, "\0")), left_out
 
 
-def warn_of(left_out: Iterable[Path]) -> None:
+def warn_of(left_out: Iterable[str | Path]) -> None:
     """Say once, with numbers and first names, what is not trained on."""
     if listed := _listed(list(left_out)):
         rank_zero_warn(f"Left out as no images: {listed}", stacklevel=2)
@@ -181,27 +187,30 @@ def _chosen(folder: Path, folders: list[Path], only: list[str]) -> list[Path]:
     return [by_name[name] for name in sorted(chosen)]
 
 
-def children_of(folder: Path) -> tuple[list[Path], list[Path], list[Path]]:
+def children_of(folder: Path) -> tuple[list[str], list[Path], list[str | Path]]:
     """Image files, folders and what is left out, directly in a folder, each in order.
 
     A link to nothing counts as an image by its name, so that it is reported as unreadable.
     """
-    files, folders, left_out = [], [], []
+    files: list[str] = []
+    folders: list[str] = []
+    left_out: list[str] = []
+    suffixes, prefix = image_suffixes(), str(folder / "_")[:-1]
     with os.scandir(folder) as entries:
         for entry in entries:
-            path, name = folder / entry.name, entry.name.lower()
-            is_folder = path.is_dir() if entry.is_symlink() else entry.is_dir()
+            path, name = prefix + entry.name, entry.name.lower()
+            is_folder = os.path.isdir(path) if entry.is_symlink() else entry.is_dir()
             if name in _TOOL_FILES and not is_folder:
                 continue
-            if name.startswith(".") or (is_folder and _is_tools(path)):
+            if name.startswith(".") or (is_folder and _is_tools(Path(path))):
                 left_out.append(path)
             elif is_folder:
                 folders.append(path)
-            elif os.path.splitext(name)[1] in image_suffixes() and _may_be_read(path, entry):
+            elif os.path.splitext(name)[1] in suffixes and _may_be_read(path, entry):
                 files.append(path)
             else:
                 left_out.append(path)
-    return sorted(files), sorted(folders), sorted(left_out)
+    return sorted(files), [Path(path) for path in sorted(folders)], [*sorted(left_out)]
 
 
 def _is_tools(folder: Path) -> bool:
@@ -209,9 +218,11 @@ def _is_tools(folder: Path) -> bool:
     return name in _TOOL_FOLDERS or (name == "runs" and any(folder.glob("*/version_*")))
 
 
-def _may_be_read(path: Path, entry: os.DirEntry) -> bool:
+def _may_be_read(path: str, entry: os.DirEntry) -> bool:
     """Not of a pipe or a device, whose end may never come."""
-    return (path.is_file() or not path.exists()) if entry.is_symlink() else entry.is_file()
+    if entry.is_symlink():
+        return os.path.isfile(path) or not os.path.exists(path)
+    return entry.is_file()
 
 
 def _identity(folder: Path) -> tuple[int, int]:
@@ -219,7 +230,7 @@ def _identity(folder: Path) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def _listed(paths: list[Path], before: str = "") -> str:
+def _listed(paths: list[str | Path], before: str = "") -> str:
     if not paths:
         return ""
     first = ", ".join(printable(path) for path in paths[:3])

@@ -25,7 +25,7 @@ class SplitFolders:
 
     train: Path
     held_out: dict[str, Path] = field(default_factory=dict)
-    left_out: list[Path] = field(default_factory=list)
+    left_out: list[str | Path] = field(default_factory=list)
 
 
 def find_splits(root: Path) -> SplitFolders:
@@ -69,4 +69,4 @@ def find_splits(root: Path) -> SplitFolders:
             "folder of the name train."
         )
     train = splits.pop("train")
-    return SplitFolders(train, splits, files + beside)
+    return SplitFolders(train, splits, [*files, *beside])

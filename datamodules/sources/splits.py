@@ -2,8 +2,12 @@
 
 from dataclasses import dataclass, replace
 
+from pytorch_lightning.utilities import rank_zero_warn
+
 from .image_source import ImageSource, JoinedSource, SubsetSource
 from .label_subsets import split_fraction
+
+DEFAULT_VAL_FRACTION = 0.1  # where there are labels but nothing to validate on
 
 
 @dataclass(frozen=True)
@@ -117,3 +121,35 @@ def hold_out(splits: Splits, fraction: float, *, seed: int = 0) -> Splits:
     if splits.bank is None:
         return replace(splits, train=kept, val=held_out, held_out=True)
     return replace(splits, bank=kept, val=held_out, held_out=True)
+
+
+def complete(
+    train: ImageSource,
+    val: ImageSource | None,
+    test: ImageSource | None,
+    *,
+    may_hold_out: bool,
+    seed: int = 0,
+) -> Splits:
+    """The parts of a user's data, of which some may be missing.
+
+    One of `val` and `test` stands in for the other; but where the training images are labeled,
+    test images without labels, as in competitions, do not stand in for validation images.
+
+    Args:
+        train: Training images.
+        val: Validation images, if there are any.
+        test: Test images, if there are any.
+        may_hold_out: Whether to validate on a tenth of the labeled training images where there is
+            nothing else to.
+        seed: Seed of that choice.
+    """
+    labeled = bool((train.targets >= 0).any())
+    usable = test is not None and (not labeled or bool((test.targets >= 0).any()))
+    splits = Splits(train=train, val=val or (test if usable else None), test=test or val)
+    if may_hold_out and splits.val is None and labeled:
+        try:
+            return hold_out(splits, DEFAULT_VAL_FRACTION, seed=seed)
+        except ValueError as error:  # nobody asked for it
+            rank_zero_warn(str(error), stacklevel=2)
+    return splits

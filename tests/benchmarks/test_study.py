@@ -4,6 +4,7 @@ import csv
 import math
 import re
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -250,7 +251,7 @@ def test_rows_are_compared_seed_by_seed():
 def test_first_images_of_every_class(folder):
     images = list_images(folder / "train")
     chosen = first_of_each(images, 3)
-    assert [path.name for path in chosen.paths] == ["0.png", "1.png", "2.png"] * 2
+    assert [Path(path).name for path in chosen.paths] == ["0.png", "1.png", "2.png"] * 2
     assert chosen.targets.tolist() == [0, 0, 0, 1, 1, 1]
     assert len(first_of_each(images, 0).paths) == 16
     mixed = ImageList(list("abcd"), torch.tensor([1, 0, 1, 0]), ["x", "y"])

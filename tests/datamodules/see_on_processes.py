@@ -7,7 +7,12 @@ from pathlib import Path
 
 import pytorch_lightning as pl
 import torch
-from metaug.datamodules import InMemorySource, MultiViewDataModule, Splits
+from metaug.datamodules import (
+    InMemorySource,
+    MultiViewDataModule,
+    Splits,
+    WebDatasetDataModule,
+)
 from metaug.datamodules.loading import held
 from metaug.datamodules.sources.image_source import SubsetSource
 from pytorch_lightning.callbacks import Callback
@@ -55,8 +60,11 @@ class Stop(Callback):
             trainer.should_stop = True
 
 
-def see(folder, mode, val_images=21, eval_batch_size=256):
-    """Run once: to the end, up to the middle of an epoch, or from there on; or with held images."""
+def see(folder, mode, val_images=21, eval_batch_size=256, shards=None):
+    """Run once: to the end, up to the middle of an epoch, or from there on; or with held images.
+
+    Of noise, or of shards.
+    """
     world_size = int(os.environ.get("WORLD_SIZE", "1"))
     checkpoint = Path(folder) / "stopped.ckpt"
     module = Recorder()
@@ -74,23 +82,27 @@ def see(folder, mode, val_images=21, eval_batch_size=256):
         callbacks=[Stop(checkpoint)] if mode == "stop" else [],
         default_root_dir=folder,
     )
-    data = Noise(
-        val_images,
-        image_size=8,
-        batch_size=4 // world_size,
-        eval_batch_size=eval_batch_size,
-        num_workers=0,
-        augment_on="device" if mode == "held" else "auto",
-    )
+    arguments = {"image_size": 8, "batch_size": 4 // world_size, "num_workers": 0}
+    if shards is None:
+        data = Noise(
+            val_images,
+            eval_batch_size=eval_batch_size,
+            augment_on="device" if mode == "held" else "auto",
+            **arguments,
+        )
+    else:
+        data = WebDatasetDataModule(shards, shuffle_buffer=4, **arguments)
     held.free_memory = lambda device: 1 << 40 if mode == "held" else 0
     trainer.fit(module, datamodule=data, ckpt_path=checkpoint if mode == "resume" else None)
     return {"train": module.train_seen, "val": module.val_seen}
 
 
 if __name__ == "__main__":
-    seen = {mode: see(sys.argv[1], mode) for mode in ("whole", "stop", "resume", "held")}
-    # one process has a batch fewer, or would have none
-    seen |= {f"val {n}": see(sys.argv[1], "whole", n, 2) for n in (5, 1)}
+    shards = sys.argv[3] if "--shards" in sys.argv else None
+    modes = ("whole", "stop", "resume") + (() if shards else ("held",))
+    seen = {mode: see(sys.argv[1], mode, shards=shards) for mode in modes}
+    if not shards:  # one process has a batch fewer, or would have none
+        seen |= {f"val {n}": see(sys.argv[1], "whole", n, 2) for n in (5, 1)}
     path = Path(sys.argv[1]) / f"seen-{os.environ['RANK']}.json"
     path.write_text(json.dumps(seen))
     torch.distributed.destroy_process_group()

@@ -25,6 +25,7 @@ def build(config):
         ("STL10DataModule", {"train_split": "train+unlabeled"}),
         ("TinyImageNetDataModule", {"on_error": "skip"}),
         ("ImageFolderDataModule", {"root": "somewhere", "in_memory": "auto", "mean": [0.5] * 3}),
+        ("HuggingFaceDataModule", {"root": "somewhere", "val_split": "dev", "label_column": None}),
         ("ImageNetDataModule", {"root": "somewhere", "image_size": 96}),
         ("ImageNet100DataModule", {"root": "somewhere", "in_memory": True}),
     ],

@@ -21,11 +21,11 @@ def together(runs):
     ]
 
 
-@pytest.mark.timeout(300)
-def test_two_processes_see_what_one_sees_also_when_resumed(tmp_path):
+def run_on_two_processes(folder, *arguments):
+    """What each of two processes saw, see `see_on_processes.py`."""
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     done = subprocess.run(
-        [*command, "--nproc-per-node=2", str(SCRIPT), str(tmp_path)],
+        [*command, "--nproc-per-node=2", str(SCRIPT), str(folder), *arguments],
         capture_output=True,
         text=True,
         timeout=200,
@@ -33,7 +33,12 @@ def test_two_processes_see_what_one_sees_also_when_resumed(tmp_path):
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    two = [json.loads((tmp_path / f"seen-{rank}.json").read_text()) for rank in range(2)]
+    return [json.loads((folder / f"seen-{rank}.json").read_text()) for rank in range(2)]
+
+
+@pytest.mark.timeout(300)
+def test_two_processes_see_what_one_sees_also_when_resumed(tmp_path):
+    two = run_on_two_processes(tmp_path)
     one = json.loads(json.dumps(see(tmp_path, "whole")))
 
     assert len(one["train"]) == 3 * 5

@@ -1,9 +1,17 @@
+import gc
 import os
 
 import pytest
 import torch
-from metaug.datamodules import FileSource, InMemorySource
+from metaug.datamodules import (
+    FileSource,
+    InMemorySource,
+    MultiViewDataModule,
+    SimCLRViews,
+    Splits,
+)
 from metaug.datamodules.loading.process import count_workers, rank_and_world_size
+from metaug.datamodules.views.one_view import OneView
 
 IN_MEMORY = InMemorySource(torch.zeros(2, 3, 4, 4, dtype=torch.uint8))
 
@@ -24,3 +32,19 @@ def test_workers_share_the_cpus(monkeypatch, cpus, alone, shared):
     assert count_workers(files, None) == alone
     assert count_workers(files, Trainer()) == shared
     assert count_workers(IN_MEMORY, None) == 0
+
+
+def test_the_collector_of_a_worker_leaves_alone_what_it_shares():
+    class Collected(InMemorySource):
+        def read(self, indices):
+            white = 255 * (gc.get_freeze_count() > 0)
+            return torch.full((len(indices), 3, 8, 8), white, dtype=torch.uint8)
+
+    class Data(MultiViewDataModule):
+        def load(self):
+            return Splits(train=Collected(torch.zeros(4, 3, 8, 8).byte()))
+
+    data = Data(image_size=8, batch_size=4, num_workers=1, views=OneView(SimCLRViews()))
+    (batch,) = data.train_dataloader()
+    assert batch.views[0].min() > 0
+    assert gc.get_freeze_count() == 0

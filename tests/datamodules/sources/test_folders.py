@@ -1,6 +1,7 @@
 """What tools, file managers and links leave in a folder of images."""
 
 import os
+from pathlib import Path
 
 import pytest
 from metaug.datamodules import ImageFolderDataModule
@@ -83,7 +84,21 @@ def test_loops_of_links_end_and_mix_no_classes(classes, target):
     images = list_images(classes)
     assert images.targets.bincount().tolist()[0] in (3, 6)  # ../dog/loop is cat itself
     assert images.targets.bincount().tolist()[1] == 6  # its own, and the linked ones
-    assert any(path.name == "loop" for path in images.left_out)
+    assert any(Path(path).name == "loop" for path in images.left_out)
+
+
+def test_a_link_to_itself_is_no_folder(classes):
+    (classes / "self").symlink_to("self")
+    with pytest.warns(UserWarning, match="self"):
+        assert count(classes) == (["cat", "dog"], 6)
+
+
+def test_files_are_in_the_order_of_the_names_of_folders_and_files(classes, write_images):
+    for name in ("a", "a-1", "a b", "a/b", "B"):
+        write_images(classes / "cat" / name, 2)
+    paths = [Path(path) for path in list_images(classes).paths]
+    assert len(paths) == 3 + 5 * 2 + 3
+    assert paths == sorted(paths)
 
 
 @pytest.mark.timeout(20)
