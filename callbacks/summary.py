@@ -8,10 +8,10 @@ from metaug.lightning_modules.evaluation.features import extract
 from metaug.lightning_modules.evaluation.labeled import Features
 from pytorch_lightning.callbacks import Callback
 from rich.console import Console
-from torch import Tensor
+from torch import Tensor, nn
 
 from .artifacts.run_files import files_of, is_trial
-from .artifacts.score_table import RAW, TRAINED, UNTRAINED, file_list, rich_table
+from .artifacts.score_table import AT_START, RAW, TRAINED, UNTRAINED, file_list, rich_table
 from .probing.feature_store import loop_loader
 from .probing.probe import Probe
 
@@ -28,7 +28,8 @@ def raw_pixels(image: Tensor) -> Tensor:
 class Summary(Callback):
     """Prints probe scores of raw pixels, the untrained and the trained encoder after a fit.
 
-    The first two are measured before the first step, by the same probes on the same images. Below
+    The first two are measured before the first step, by the same probes on the same images. An
+    encoder that starts from weights is no untrained one: its row is the encoder at the start. Below
     the table stand the files that were written.
 
     Args:
@@ -49,9 +50,10 @@ class Summary(Callback):
         """Measure what training starts from; a resumed run remembers it."""
         if not self.baselines or self.scores or trainer.global_step or is_trial(trainer):
             return
+        start = AT_START if starts_from_weights(pl_module) else UNTRAINED
         if any(_loaders(trainer, probe) for probe in probes(trainer)):
-            pl_module.print("before training: probes of raw pixels and of the untrained encoder")
-        for row in (RAW, UNTRAINED):
+            pl_module.print(f"before training: probes of raw pixels and of the {start}")
+        for row in (RAW, start):
             known: dict[Any, Features] = {}
             self.scores[row] = {}
             for probe in probes(trainer):
@@ -99,6 +101,11 @@ class Summary(Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Remember them in a resumed run."""
         self.scores = {row: dict(s) for row, s in state_dict["scores"].items()}
+
+
+def starts_from_weights(module: nn.Module) -> bool:
+    """Whether a part of a module says by its `pretrained` that it does, as `Encoder` does."""
+    return any(getattr(part, "pretrained", False) is True for part in module.modules())
 
 
 def probes(trainer: pl.Trainer) -> list[Probe]:

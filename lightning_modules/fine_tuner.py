@@ -11,6 +11,7 @@ from .evaluation.classifier import image_shape, read_labeled, resolve_num_classe
 from .evaluation.labeled import read_batch
 from .evaluation.pretrained_encoder import PretrainedEncoder
 from .evaluation.top_accuracy import TopAccuracy
+from .networks.encoder import Encoder
 from .training.accumulation import count_steps
 from .training.checks import check_warm_up
 from .training.optimization import OptimizerSettings
@@ -61,6 +62,9 @@ class FineTuner(RebuildableLightningModule):
         self.num_classes = num_classes
         self.head: nn.Linear | None = None
         self._last: dict[str, float] = {}
+        for part in self.encoder.modules():
+            if isinstance(part, Encoder):
+                part.unfreeze()
         for name, parameter in self.encoder.named_parameters():
             if "projection" in name.split("."):  # the projection head is not used
                 parameter.requires_grad = False

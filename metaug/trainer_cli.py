@@ -5,6 +5,7 @@ import re
 import warnings
 from argparse import Action
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import yaml
@@ -20,6 +21,7 @@ import metaug.lightning_modules  # known to the parser by their short names
 from metaug.callbacks.checkpointing.stop_requests import StopRequests
 from metaug.interrupt import ending_in_few_words
 from metaug.launching import heed_several_processes, started_without_srun
+from metaug.lightning_modules.checkpoints.weights_to_come import weights_to_come
 from metaug.lightning_modules.training.checks import check_precision
 from metaug.run_folder import (
     SaveRunConfig,
@@ -147,6 +149,12 @@ class MetAugCLI(LightningCLI):
         if isinstance(encoder, Namespace):
             parser = self._parser(self.subcommand)
             fill_images(encoder, parser.instantiate_classes(Namespace(data=settings.data)).data)
+
+    def instantiate_classes(self) -> None:
+        """Build all; networks that a checkpoint will fill do not read what they started from."""
+        filled = self.config[self.subcommand].get("ckpt_path")
+        with weights_to_come() if filled else nullcontext():
+            super().instantiate_classes()
 
     def _instantiate_trainer(self, config: dict[str, Any], callbacks: list[Any]) -> Trainer:
         if isinstance(self.model, metaug.lightning_modules.MetAug):

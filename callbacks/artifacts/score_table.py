@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
-RAW, UNTRAINED, TRAINED = "raw pixels", "untrained encoder", "trained encoder"
+RAW, UNTRAINED, AT_START = "raw pixels", "untrained encoder", "encoder at the start"
+TRAINED = "trained encoder"
 
 
 def score_table(
@@ -14,7 +15,7 @@ def score_table(
     short = [name.split("/", 1)[-1].removesuffix("_top1") for name in names]
     head = ["representation", *({"knn": "kNN"}.get(name, name) for name in short)]
     rows = []
-    for row in (RAW, UNTRAINED, TRAINED):
+    for row in (RAW, UNTRAINED, AT_START, TRAINED):
         if scores.get(row):
             values = [scores[row].get(name) for name in names]
             cells = ["–" if value is None else f"{100 * value:.2f}" for value in values]

@@ -14,6 +14,7 @@ from lightning_fabric.utilities.cloud_io import _load
 from torch import nn
 
 from .earlier_versions import present_form
+from .weights_to_come import weights_to_come
 
 FOREIGN = "_foreign"
 """Under this name a checkpoint lists arguments that are modules of the user's own."""
@@ -189,7 +190,8 @@ def rebuild(config: Any) -> Any:
         ) from error
     if not (isinstance(kind, type) and issubclass(kind, Rebuildable)):
         raise ValueError(f"{class_path} in the checkpoint is not a Rebuildable module")
-    return kind(**read_arguments(kind, arguments))
+    with weights_to_come():
+        return kind(**read_arguments(kind, arguments))
 
 
 def read_arguments(kind: type, config: dict[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any, TypeGuard, cast
 
 import timm
 import torch
+from pytorch_lightning.utilities.rank_zero import rank_zero_info
 from torch import nn
 
 from .modes import evaluation_mode
@@ -57,7 +58,7 @@ def timm_backbone(
             model = build(size, {"patch_size": 4} | arguments)
         else:
             model = build(image_size, arguments)
-            _use_small_image_stem(model, image_channels)
+            _use_small_image_stem(model, image_channels, pretrained=pretrained)
         representation_of_zeros(model, image_channels, arguments.get("img_size", size))
     except (TypeError, ValueError, AssertionError, RuntimeError) as error:
         reason = f"backbone {name!r} {{}} ({first_line(error)}); "
@@ -140,7 +141,7 @@ def _takes_patches(name: str) -> bool:
     return module is not None and module.__name__.rsplit(".", 1)[-1].startswith(words)
 
 
-def _use_small_image_stem(model: nn.Module, image_channels: int) -> None:
+def _use_small_image_stem(model: nn.Module, image_channels: int, *, pretrained: bool) -> None:
     stem = getattr(model, "conv1", None)
     if stem is not None and hasattr(model, "maxpool"):
         first = stem if isinstance(stem, nn.Conv2d) else stem[-1]
@@ -148,6 +149,8 @@ def _use_small_image_stem(model: nn.Module, image_channels: int) -> None:
         model.conv1 = nn.Conv2d(image_channels, width, 3, stride=1, padding=1, bias=False)
         nn.init.kaiming_normal_(model.conv1.weight, mode="fan_out", nonlinearity="relu")
         model.maxpool = nn.Identity()
+        if pretrained:
+            rank_zero_info("pretrained: conv1 is that for small images and starts at random")
         return
     strided = [each for each in model.modules() if _is_strided(each)]
     if not strided:

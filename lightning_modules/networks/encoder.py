@@ -4,15 +4,19 @@ Letters: `N` instances, `V` views, `D` feature size, `F` representation size.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from os import PathLike
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 
 from ..arguments.ranges import check_count
 from ..checkpoints.rebuildable import Rebuildable
+from ..checkpoints.weights_to_come import are_to_come
 from .backbone import check_backbone_args, feature_size, timm_backbone
+from .stages import freeze
 from .unit_norm import unit_norm
+from .weights.start import start_from
 
 
 def projection_head(
@@ -51,7 +55,9 @@ class Encoder(Rebuildable):
         projection_hidden: Hidden size of the projection head; 0 for F.
         projection_layers: Linear layers of the projection head, >= 1.
         projection_norm: Whether the projection head has BatchNorm.
-        pretrained: Start from timm's pretrained weights (needs internet).
+        pretrained: Start from timm's pretrained weights (true; needs internet or its cache), or
+            from a file: of timm, torchvision, lightly, solo-learn or MoCo, a checkpoint of this
+            project, or the folder of an export. A checkpoint of what was trained does not need it.
         backbone_args: Further arguments of `timm.create_model`.
         channels_last: Keep images, weights and what backbones of convolutions make of them in
             channels-last memory format: less time on a CPU, and on a GPU with bf16 or TF32. On a
@@ -59,6 +65,8 @@ class Encoder(Rebuildable):
             instead of 1e-5), so choose it for speed, not to compare numbers.
         image_size: H and W, for timm models that are built for one size (transformers); null for
             the model's own. The command line fills in that of the data.
+        frozen_stages: What does not train: the backbone's stem and that many stages above it, 0 for
+            none, or the names of parts (`[conv1, bn1, layer1]`). They stay in evaluation mode.
 
     Examples:
         >>> encoder = Encoder("resnet10t", small_images=True, projection_dim=64)
@@ -76,10 +84,11 @@ class Encoder(Rebuildable):
         projection_hidden: int = 0,
         projection_layers: int = 2,
         projection_norm: bool = True,
-        pretrained: bool = False,
+        pretrained: bool | str = False,
         backbone_args: dict[str, Any] | None = None,
         channels_last: bool = False,
         image_size: int | None = None,
+        frozen_stages: int | list[str] = 0,
     ) -> None:
         super().__init__()
         image_channels = 3 if image_channels is None else image_channels
@@ -89,6 +98,7 @@ class Encoder(Rebuildable):
         check_count("projection_dim", projection_dim)
         check_count("projection_hidden", projection_hidden, at_least=0)
         check_count("projection_layers", projection_layers)
+        is_file = isinstance(pretrained, str | PathLike)
         if isinstance(backbone, str):
             check_backbone_args(backbone_args or {})
             backbone = timm_backbone(
@@ -96,10 +106,18 @@ class Encoder(Rebuildable):
                 small_images=small_images,
                 image_channels=image_channels,
                 image_size=image_size,
-                pretrained=pretrained,
+                pretrained=bool(pretrained) and not is_file and not are_to_come(),
                 **(backbone_args or {}),
             )
+        elif pretrained and not is_file:
+            raise ValueError(
+                "pretrained=true stands for timm's weights of a backbone that is given by name, "
+                f"got the module {type(backbone).__name__}; give the path of a file of weights"
+            )
+        if is_file and not are_to_come():
+            start_from(backbone, str(pretrained))
         self.backbone = backbone
+        self.pretrained = bool(pretrained)
         self.num_features = feature_size(backbone, image_channels, image_size or 32)
         self.feature_dim = projection_dim
         self.channels_last = channels_last
@@ -113,6 +131,26 @@ class Encoder(Rebuildable):
         )
         if channels_last:  # weights too: a GPU would lay them out anew in each pass
             self.to(memory_format=torch.channels_last)
+        self.frozen_stages = frozen_stages
+        self._frozen = freeze(backbone, frozen_stages)
+        self._keep_frozen()
+
+    def train(self, mode: bool = True) -> Self:
+        """Change the mode; frozen stages stay in evaluation mode."""
+        super().train(mode)
+        self._keep_frozen()
+        return self
+
+    def unfreeze(self) -> None:
+        """Let frozen stages train with the rest, as in fine-tuning."""
+        if self.frozen_stages:
+            self.frozen_stages, self._frozen = 0, []
+            self.requires_grad_(True)
+            self.train(self.training)
+
+    def _keep_frozen(self) -> None:
+        for name in self._frozen:
+            self.backbone.get_submodule(name).eval()
 
     def represent(self, image: Tensor) -> Tensor:
         """The representation of images, `[N, C, H, W] -> [N, F]`."""

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
 from ..arguments.ranges import check_choice, check_count, check_number
+from ..networks.stages import heights
 
 ScheduleName = Literal["constant", "cosine", "step"]
 
@@ -29,6 +30,9 @@ class OptimizerSettings:
         warmup_epochs: Epochs of linear warm-up from near 0 to the peak; fractions are allowed.
         milestones: Epochs at which `step` multiplies the rate by `decay`.
         decay: Factor of `step`, in (0, 1].
+        layer_decay: Factor of the rate from each layer of a backbone to the one below, in (0, 1],
+            so that what pretraining learned first changes least (as timm counts: a block is a
+            layer, the head the uppermost; Clark et al., ICLR 2020); 1 for one rate.
 
     Examples:
         >>> settings = OptimizerSettings("adamw", lr=1e-3, schedule="cosine", warmup_epochs=1)
@@ -44,6 +48,7 @@ class OptimizerSettings:
     warmup_epochs: float = 0.0
     milestones: list[int] = field(default_factory=list)
     decay: float = 0.1
+    layer_decay: float = 1.0
 
     def __post_init__(self) -> None:
         """Check the settings.
@@ -56,22 +61,24 @@ class OptimizerSettings:
         check_number("weight_decay", self.weight_decay, at_least=0)
         check_number("warmup_epochs", self.warmup_epochs, at_least=0)
         check_number("decay", self.decay, above=0, at_most=1)
+        check_number("layer_decay", self.layer_decay, above=0, at_most=1)
         for milestone in self.milestones:
             check_count("milestones", milestone)
         check_choice("schedule", self.schedule, ScheduleName)
 
     def build(self, module: nn.Module) -> torch.optim.Optimizer:
-        """The optimizer of a module's parameters.
+        """The optimizer of a module's parameters that train.
 
         Raises:
-            ValueError: If timm does not know the optimizer's name.
+            ValueError: If timm does not know the optimizer's name, or layers have no known order.
         """
+        groups = None if self.layer_decay == 1 else self._groups_by_layer(module)
         arguments: dict[str, Any] = {}
         if self.name in {"sgd", "momentum", "adam", "adamw"}:
             arguments["foreach"] = True
         try:
             return create_optimizer_v2(
-                module,
+                module if groups is None else groups,
                 opt=self.name,
                 lr=self.lr,
                 momentum=self.momentum,
@@ -83,6 +90,23 @@ class OptimizerSettings:
                 f"optimizer {self.name!r} cannot be built ({error}); use sgd, adamw, lars or "
                 "another name of timm.optim.list_optimizers()"
             ) from error
+
+    def _groups_by_layer(self, module: nn.Module) -> list[dict[str, Any]]:
+        """Groups of one rate and weight decay each, the lowest layer first."""
+        height = heights(module)
+        groups: dict[tuple[int, bool], list[Tensor]] = {}
+        for name, parameter in module.named_parameters():
+            if parameter.requires_grad:
+                is_decayed = parameter.ndim > 1 and not name.endswith(".bias")  # as timm has it
+                groups.setdefault((height[name], is_decayed), []).append(parameter)
+        return [
+            {
+                "params": params,
+                "lr": self.lr * self.layer_decay**layer,
+                "weight_decay": self.weight_decay * is_decayed,
+            }
+            for (layer, is_decayed), params in sorted(groups.items(), key=lambda item: -item[0][0])
+        ]
 
     def factor(self, step: int, steps_per_epoch: float, total_steps: float) -> float:
         """The learning rate after `step` training steps, as a fraction of the peak.

@@ -2,10 +2,11 @@ import pytest
 import pytorch_lightning as pl
 import torch
 from metaug.callbacks import KNNProbe, LinearProbe, Report, Summary
-from metaug.callbacks.artifacts.score_table import RAW, TRAINED, UNTRAINED
+from metaug.callbacks.artifacts.score_table import AT_START, RAW, TRAINED, UNTRAINED, score_table
 from metaug.callbacks.summary import raw_pixels
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import CSVLogger
+from torch import nn
 
 from .probing.test_probe import TRAIN, VALIDATION, fit, probes
 from .tiny import digits, loader, quiet_trainer, tiny_module
@@ -35,6 +36,24 @@ def test_baselines_are_measured_before_training_and_printed(tmp_path, capsys):
     assert "trained encoder" in table
     assert "lightning_logs" in table
     assert "report.html" in table
+
+
+def test_an_encoder_that_starts_from_weights_is_not_called_untrained(tmp_path, capsys):
+    summary = Summary()
+    module = tiny_module()
+    module.part = nn.Identity()
+    module.part.pretrained = True
+    trainer = quiet_trainer(tmp_path, callbacks=[summary, *probes()])
+    trainer.fit(module, loader(TRAIN), loader(VALIDATION))
+    names = ["val/knn_top1"]
+    assert list(summary.scores) == [RAW, AT_START, TRAINED]
+    rows = score_table(summary.scores, names)[1]
+    assert [row[0] for row in rows] == ["raw pixels", "encoder at the start", "trained encoder"]
+    printed = capsys.readouterr().out
+    assert "probes of raw pixels and of the encoder at the start" in printed
+    assert "untrained" not in printed
+    table = printed[printed.index("Probe scores") :]
+    assert table.index(AT_START) < table.index(TRAINED)
 
 
 def test_raw_pixels_are_a_representation_of_bounded_size():

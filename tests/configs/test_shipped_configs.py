@@ -1,9 +1,12 @@
 """Every shipped config parses, prints a config that parses, and trains a step."""
 
 import csv
+import logging
 from pathlib import Path
 
 import pytest
+import timm
+import torch
 import yaml
 from torchvision.datasets import CIFAR100
 
@@ -45,6 +48,13 @@ def resulting_config(arguments: list[str], capsys) -> dict:
     return yaml.safe_load(text)
 
 
+def tiny_weights(file: Path) -> Path:
+    """Those of the network that `SMALL` names."""
+    network = timm.create_model("resnet18", layers=[1, 1, 1, 1], channels=[8, 8, 8, 8])
+    torch.save(network.state_dict(), file)
+    return file
+
+
 @pytest.fixture
 def data_arguments(tmp_path, monkeypatch):
     """What a config needs to find tiny data of its kind."""
@@ -65,7 +75,13 @@ def data_arguments(tmp_path, monkeypatch):
             "ImageNetDataModule": tiny_data.imagenet,
             "ImageNet100DataModule": tiny_data.imagenet,
         }[kind]
-        return [f"--data.init_args.root={make(tmp_path / 'data')}"]
+        root = f"--data.init_args.root={make(tmp_path / 'data')}"
+        if name != "continue_pretraining.yaml":
+            return [root]
+        weights = tiny_weights(tmp_path / "weights.pth")
+        # torch 2.14 ends in its backward pass of 8 channels-last channels at 224 pixels
+        size = "--data.init_args.image_size=32"
+        return [root, size, f"{ENCODER}.pretrained={weights}"]
 
     return arguments
 
@@ -111,6 +127,34 @@ def test_trains_a_step(name, data_arguments):
         rows = list(csv.DictReader(file))
     assert float(next(row["train/loss"] for row in rows if row["train/loss"])) > 0
     assert (run / "checkpoints" / "last.ckpt").is_file()
+
+
+def test_goes_on_from_weights_and_resumes_without_them(data_arguments, tmp_path, capsys, caplog):
+    """On the command line as a user has it: rows of the table, a second run, an evaluation."""
+    caplog.set_level(logging.INFO, logger="pytorch_lightning.utilities.rank_zero")
+    root, size, _ = data_arguments("continue_pretraining.yaml")
+    weights = str(tmp_path / "weights.pth")
+    words = ["--config", "continue_pretraining.yaml", root, size, *SMALL]
+    words += ["--model.encoder.pretrained", weights, "--trainer.limit_val_batches=1.0"]
+    assert main(["fit", *words]) == 0
+    printed = capsys.readouterr()
+    table = printed.out[printed.out.index("Probe scores") :]
+    assert table.index("encoder at the start") < table.index("trained encoder")
+    assert "untrained" not in printed.out
+    line = f"pretrained: 78 tensors of resnet18 from {weights}; left out: fc"
+    assert caplog.messages.count(line) == 1
+    Path(weights).unlink()
+    assert main(["fit", *words, "--ckpt_path=last", "--trainer.max_epochs=2"]) == 0
+    assert main(["validate", *words, "--ckpt_path=last"]) == 0
+    assert caplog.messages.count(line) == 1
+    assert main(["fit", *words]) != 0
+    assert f"there is no file '{weights}' of weights to start from" in capsys.readouterr().err
+
+
+def test_weights_to_go_on_from_must_be_given(data_arguments, capsys):
+    root, *_ = data_arguments("continue_pretraining.yaml")
+    assert main(["fit", "--config", "continue_pretraining.yaml", root, *SMALL]) != 0
+    assert "there is no file 'FILE' of weights to start from" in capsys.readouterr().err
 
 
 ABLATIONS = ["oucl_only", "simclr", "attraction"]

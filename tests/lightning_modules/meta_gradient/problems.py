@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from metaug.lightning_modules import (
@@ -43,14 +44,14 @@ def plain_backbone() -> nn.Module:
     )
 
 
-def encoder(name: str) -> Encoder:
+def encoder(name: str, **settings: Any) -> Encoder:
     torch.manual_seed(1)
     arguments = {
         "resnet": RESNET,
         "vit": VIT,
         "plain": {"backbone": plain_backbone(), "projection_norm": False},
     }[name]
-    return Encoder(image_channels=1, projection_dim=6, **arguments).double()
+    return Encoder(image_channels=1, projection_dim=6, **arguments, **settings).double()
 
 
 def images(count: int = 6, views: int = 2, size: int = 16, seed: int = 2) -> list[Tensor]:
@@ -77,7 +78,8 @@ class Problem:
 
     def encode(self, views: list[Tensor] | None = None) -> FunctionalEncoder:
         """A fresh function of the parameters: its first pass moves statistics and random state."""
-        names = [name for name, _ in self.network.named_parameters()]
+        parameters = self.network.named_parameters()
+        names = [name for name, parameter in parameters if parameter.requires_grad]
         return FunctionalEncoder(self.network, names, views or self.views)
 
 
@@ -87,9 +89,10 @@ def problem(
     acts_on: str = "both",
     views: int = 2,
     count: int = 6,
+    frozen_stages: int | list[str] = 0,
     **settings: bool,
 ) -> Problem:
-    network = encoder(name)
+    network = encoder(name, frozen_stages=frozen_stages)
     generator = AugmentationGenerator(6, views, 8).double()
     objective = MetAugObjective(
         composition=composition,
@@ -100,7 +103,7 @@ def problem(
     return Problem(
         network,
         images(count, views),
-        list(network.parameters()),
+        [parameter for parameter in network.parameters() if parameter.requires_grad],
         generator,
         lambda features: objective(features, generator).inner,
         lambda features: objective(features, generator, through=True).outer,

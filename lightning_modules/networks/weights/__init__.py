@@ -1,0 +1,1 @@
+"""Weights to start from: what a file holds, under which names, and how it fits a backbone."""
