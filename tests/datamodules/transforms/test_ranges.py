@@ -23,6 +23,7 @@ SOURCE = InMemorySource(torch.zeros(8, 3, 8, 8, dtype=torch.uint8))
 # what the constructors cannot do without
 NEEDED = {
     "root": "somewhere",
+    "shards": "somewhere",
     "data": DigitsDataModule(),
     "train": [(np.zeros((8, 8, 3), dtype=np.uint8), 0)],
     "dataset": [(np.zeros((8, 8, 3), dtype=np.uint8), 0)],
@@ -77,8 +78,8 @@ def build(kind: type, **arguments: object) -> object:
 NONSENSE = [float("nan"), float("inf"), -7, -7.5, True, "many"]
 MAY_BE_LARGE = {
     "batch_size", "blur_sigma", "brightness", "channels", "contrast", "eval_batch_size",
-    "image_channels", "labels_per_class", "noise", "num_global", "num_local", "num_views", "ratio",
-    "saturation", "scale", "sigma", "strength",
+    "image_channels", "labels_per_class", "noise", "num_global", "num_local", "num_samples",
+    "num_views", "ratio", "saturation", "scale", "shuffle_buffer", "sigma", "strength",
 }  # fmt: skip
 
 
