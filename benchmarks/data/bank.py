@@ -130,7 +130,7 @@ def row(width: int, block: Block, bank: int, queries: int, processes: int) -> st
     cells = [
         f"{width:,}", f"{processes}", f"{held / 2**30:.2f}", f"{block.pooled * held / 2**30:.2f}",
         f"{max(block.peak) / 2**20:.0f}", f"{block.operations * blocks / 1e12:,.0f}",
-        f"{block.moved * blocks / 1e12:.1f}", *(f"{time:.0f}" for time in times),
+        f"{block.moved * blocks / 1e12:.1f}", *(f"{time:.1f}" for time in times),
     ]  # fmt: skip
     return f"| {' | '.join(cells)} |"
 
