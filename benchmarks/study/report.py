@@ -136,7 +136,7 @@ def draw_attraction(runs: dict[str, Lines], rows: Rows) -> Figure | None:
     if not points:
         return None
     with style():
-        figure = Figure(figsize=(9.2, 0.62 * len(points) + 1.4), layout="constrained")
+        figure = Figure(figsize=(9.2, 0.25 * len(points) + 2.6), layout="constrained")
         panels = figure.subplots(1, 2, sharey=True)
         order = sorted(points, key=lambda name: _mean(points[name], "attraction_ratio"))
         for axes, (score, label) in zip(panels, SCORES.items(), strict=True):
