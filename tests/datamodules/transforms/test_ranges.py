@@ -23,6 +23,7 @@ SOURCE = InMemorySource(torch.zeros(8, 3, 8, 8, dtype=torch.uint8))
 # what the constructors cannot do without
 NEEDED = {
     "root": "somewhere",
+    "shards": "somewhere",
     "data": DigitsDataModule(),
     "train": [(np.zeros((8, 8, 3), dtype=np.uint8), 0)],
     "dataset": [(np.zeros((8, 8, 3), dtype=np.uint8), 0)],
