@@ -71,8 +71,8 @@ class WebDatasetDataModule(MultiViewDataModule):
         if not shards:
             raise ValueError("shards must be a folder of .tar files, or their names, got ''")
         super().__init__(val_fraction=0.0 if val_fraction is None else val_fraction, **kwargs)
-        check(num_samples, "num_samples", at_least=1, whole=True, optional=True)
-        check(shuffle_buffer, "shuffle_buffer", at_least=1, whole=True, optional=True)
+        for name, value in (("num_samples", num_samples), ("shuffle_buffer", shuffle_buffer)):
+            check(value, name, at_least=1, at_most=2**40, whole=True, optional=True)
         check_choice(on_error, "on_error", ["raise", "skip"])
         self.shards = shards
         self.val_shards = val_shards
