@@ -6,6 +6,8 @@ from typing import Any
 from timm.models import group_parameters
 from torch import nn
 
+from ..arguments.ranges import check_count
+
 
 def heights(module: nn.Module) -> dict[str, int]:
     """How many layers each parameter of a network has above it, head included, by its name.
@@ -52,12 +54,14 @@ def freeze(backbone: nn.Module, stages: int | Sequence[str]) -> list[str]:
         evaluation mode.
 
     Raises:
+        TypeError: If it is neither a whole number nor a list.
         ValueError: If there are no such stages or parts.
     """
-    if isinstance(stages, int):
-        frozen = _lowest(backbone, stages) if stages else set()
-    else:
+    if isinstance(stages, Sequence) and not isinstance(stages, str):
         frozen = {name for part in stages for name in _parameters_of(backbone, part)}
+    else:
+        check_count("frozen_stages", stages, at_least=0, hint="or a list of names of parts")
+        frozen = _lowest(backbone, stages) if stages else set()
     for name, parameter in backbone.named_parameters():
         if name in frozen:
             parameter.requires_grad = False

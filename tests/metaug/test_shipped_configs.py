@@ -35,7 +35,9 @@ def test_wrong_subfolder_is_an_error(name):
 
 
 def test_unknown_name_lists_what_there_is():
-    with pytest.raises(FileNotFoundError, match=r"'digit\.yaml' in .*cifar10\.yaml, digits\.yaml"):
+    with pytest.raises(
+        FileNotFoundError, match=r"'digit\.yaml' in .*cifar10\.yaml, .*digits\.yaml"
+    ):
         find_config("digit.yaml")
 
 
