@@ -77,7 +77,7 @@ def test_what_freezes(name, stages, frozen):
     ("stages", "words"),
     [
         (5, "frozen_stages must be from 0 to 4, the stages of ResNet above its stem, got 5"),
-        (-1, "must be from 0 to 4"),
+        (-1, "must be at least 0, got -1"),
         (["layer5"], r"'layer5', but ResNet has no such part .* it has conv1, bn1, layer1, "),
         (["maxpool"], "no such part with parameters"),
     ],
