@@ -61,7 +61,7 @@ def freeze(backbone: nn.Module, stages: int | Sequence[str]) -> list[str]:
         frozen = {name for part in stages for name in _parameters_of(backbone, part)}
     else:
         check_count("frozen_stages", stages, at_least=0, hint="or a list of names of parts")
-        frozen = _lowest(backbone, stages) if stages else set()
+        frozen = _lowest(backbone, int(stages)) if stages else set()
     for name, parameter in backbone.named_parameters():
         if name in frozen:
             parameter.requires_grad = False
