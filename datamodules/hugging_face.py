@@ -38,8 +38,8 @@ class HuggingFaceDataModule(MultiViewDataModule):
             name, else the only column of classes; null leaves labels out.
         val_fraction: Part of the training images of every class to validate on; null takes 0.1 if
             there are labels but no other split.
-        in_memory: Decode all images once and keep them as 8-bit values. `auto` does so with image
-            files of one size that fit 2 GiB; true also resizes them to `image_size`.
+        in_memory: Decode all images once and keep them. `auto` does so with image files of one
+            size that fit 2 GiB; true also resizes them to `image_size`.
         on_error: `raise` stops at an unreadable image file and names it; `skip` goes on without it
             and lists them at the end.
         kwargs: As for `MultiViewDataModule`.

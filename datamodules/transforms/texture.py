@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .color import Change, apply_to, column
+from .color import Change, ColorJitter, apply_to, column
 from .ranges import check, check_pair, check_part
 from .seeding import Draws, on_cpu
 
@@ -110,3 +110,34 @@ class Noise(Change):
         chosen = draws.chance(self.probability)
         noise = draws.normals(images[0].numel()).view_as(images).mul_(self.strength)
         return apply_to(images, chosen, lambda rows, n: (rows + n).clamp_(0, 1), noise)
+
+
+def changes_without_colors(
+    jitter: float,
+    jitter_probability: float,
+    blur: float,
+    blur_sigma: tuple[float, float],
+    noise: float,
+) -> list[Change]:
+    """Brightness and contrast, blur and noise: what any number of channels can have.
+
+    What has strength or probability 0 is left out, and draws no random numbers.
+
+    Args:
+        jitter: Brightness and contrast within 1 ± this.
+        jitter_probability: Part of the images with jitter.
+        blur: Part of the images that are blurred.
+        blur_sigma: Smallest and largest standard deviation of the blur, in pixels.
+        noise: Standard deviation of the noise, on images in [0, 1].
+    """
+    check_part(blur, "blur")
+    check_pair(blur_sigma, "blur_sigma", above=0)
+    check(noise, "noise", at_least=0)
+    changes: list[Change] = []
+    if jitter > 0 and jitter_probability > 0:
+        changes.append(ColorJitter(jitter, jitter, 0.0, 0.0, jitter_probability))
+    if blur > 0:
+        changes.append(GaussianBlur(blur_sigma, blur))
+    if noise > 0:
+        changes.append(Noise(noise))
+    return changes

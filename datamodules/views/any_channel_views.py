@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 
-from ..transforms.color import Change, ColorJitter
 from ..transforms.geometry import RandomCrop
-from ..transforms.ranges import check, check_pair, check_part
-from ..transforms.texture import GaussianBlur, Noise
+from ..transforms.ranges import check, check_part
+from ..transforms.texture import changes_without_colors
 from .base import Recipe, RecipeViews, check_num_views
 
 
@@ -54,18 +53,8 @@ class AnyChannelViews(RecipeViews):
     ) -> None:
         check(strength, "strength", at_least=0)
         check_part(jitter_probability, "jitter_probability")
-        check_part(blur, "blur")
-        check_pair(blur_sigma, "blur_sigma", above=0)
-        check(noise, "noise", at_least=0)
-        # what has probability 0 is left out, and draws no random numbers
-        changes: list[Change] = []
-        if strength > 0 and jitter_probability > 0:
-            changes.append(
-                ColorJitter(0.8 * strength, 0.8 * strength, 0.0, 0.0, jitter_probability)
-            )
-        if blur > 0:
-            changes.append(GaussianBlur(blur_sigma, blur))
-        if noise > 0:
-            changes.append(Noise(noise))
+        changes = changes_without_colors(
+            0.8 * strength, jitter_probability, blur, blur_sigma, noise
+        )
         recipe = Recipe(RandomCrop(crop_scale, flip=flip), changes)
         super().__init__([recipe] * check_num_views(num_views), size=size, mean=mean, std=std)

@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 
-from ..transforms.color import Change, ColorJitter
 from ..transforms.geometry import SmallMotion
-from ..transforms.ranges import check, check_pair, check_part
-from ..transforms.texture import GaussianBlur, Noise
+from ..transforms.ranges import check
+from ..transforms.texture import changes_without_colors
 from .base import Recipe, RecipeViews, check_num_views
 
 
@@ -52,15 +51,6 @@ class DigitViews(RecipeViews):
         std: Sequence[float] | None = None,
     ) -> None:
         check(contrast, "contrast", at_least=0)
-        check_part(blur, "blur")
-        check_pair(blur_sigma, "blur_sigma", above=0)
-        check(noise, "noise", at_least=0)
-        changes: list[Change] = []
-        if contrast > 0:
-            changes.append(ColorJitter(contrast, contrast, 0.0, 0.0, 1.0))
-        if blur > 0:
-            changes.append(GaussianBlur(blur_sigma, blur))
-        if noise > 0:
-            changes.append(Noise(noise))
+        changes = changes_without_colors(contrast, 1.0, blur, blur_sigma, noise)
         recipe = Recipe(SmallMotion(degrees, shift, scale, shear), changes)
         super().__init__([recipe] * check_num_views(num_views), size=size, mean=mean, std=std)

@@ -176,6 +176,17 @@ def test_an_augmentation_leaves_nothing_of_the_config_below_it(overlay, capsys):
     assert models[0]["objective"] == models[1]["objective"] == models[2]["objective"]
 
 
+@pytest.mark.parametrize(
+    "overlay", ["oucl_only", "simclr", *AUGMENTATIONS, "adversarial", "paper_form"]
+)
+def test_attraction_is_whole_in_every_overlay_but_its_own(overlay, capsys):
+    """Over a config that weighs it by 0.6."""
+    model = resulting_config(["--config", "cifar10", "--config", overlay], capsys)["model"]
+    contrast = model["init_args"]["objective"]["init_args"]["contrast"]
+    contrast = contrast["init_args"].get("contrast", contrast)  # IFM has one in it
+    assert contrast["init_args"]["attraction_weight"] == 1.0
+
+
 @pytest.mark.parametrize("name", ["cifar10", "image_folder", "imagenet_vit"])
 def test_the_adversary_is_one_overlay_away(name, capsys):
     """The constant goes, MetAug's generator and meta step come; `attraction` takes it back."""

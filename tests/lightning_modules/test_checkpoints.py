@@ -21,7 +21,7 @@ from metaug.lightning_modules import (
 from pytorch_lightning.cli import LightningCLI
 from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 
-from .tiny import backbone, fit, loader, tiny_encoder, tiny_metaug
+from .tiny import backbone, fit, loader, tiny_encoder, tiny_metaug, whole_and_resumed
 
 BACKBONE = {"layers": [1, 1, 1, 1], "channels": [4, 4, 8, 8]}
 # pytest's own arguments are in sys.argv
@@ -196,13 +196,7 @@ def test_resumed_equals_never_stopped(tmp_path):
         encoder.projection.append(torch.nn.Dropout(0.2))
         return encoder
 
-    whole, first, second = make(), make(), make()
-    torch.manual_seed(1)
-    fit(whole, max_epochs=2)
-    torch.manual_seed(1)
-    fit(first, max_epochs=1).save_checkpoint(tmp_path / "first.ckpt")
-    torch.manual_seed(2)
-    trainer = fit(second, max_epochs=2, ckpt_path=tmp_path / "first.ckpt")
+    whole, second, trainer = whole_and_resumed(make, tmp_path / "first.ckpt")
     assert trainer.global_step == 4
     for name, value in whole.state_dict().items():
         assert torch.equal(second.state_dict()[name], value), name

@@ -94,3 +94,19 @@ def fit(module: pl.LightningModule, data=None, **settings) -> pl.Trainer:
         warnings.filterwarnings("ignore", "Using ModelCheckpoint with manual optimization")
         trainer.fit(module, loader() if data is None else data, ckpt_path=checkpoint)
     return trainer
+
+
+def whole_and_resumed(make, path) -> tuple[pl.LightningModule, pl.LightningModule, pl.Trainer]:
+    """A module after two epochs, one that went on from a checkpoint of the first, its trainer.
+
+    Args:
+        make: Makes equal modules.
+        path: Of the checkpoint.
+    """
+    whole, first, second = make(), make(), make()
+    torch.manual_seed(1)
+    fit(whole, max_epochs=2)
+    torch.manual_seed(1)
+    fit(first, max_epochs=1).save_checkpoint(path)
+    torch.manual_seed(2)
+    return whole, second, fit(second, max_epochs=2, ckpt_path=path)

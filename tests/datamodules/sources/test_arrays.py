@@ -1,5 +1,6 @@
 """Images of many channels and deep values: `.npy` and TIFF, by rule or refused."""
 
+import io
 import sys
 
 import numpy as np
@@ -70,6 +71,26 @@ def test_arrays(tmp_path, kind, dtype):
         expected = (expected.clamp(-100, 100) + 100) / 200
     assert torch.allclose(image.double(), expected, atol=1e-7, rtol=0)
     assert image_size(tmp_path / "a.npy", 5) == (6, 8)
+
+
+def in_memory(path) -> io.BytesIO:
+    """The bytes of a file, as a store gives them."""
+    return io.BytesIO(path.read_bytes())
+
+
+def test_bytes_are_read_as_their_files_are(tmp_path):
+    np.save(tmp_path / "a.npy", IMAGE)
+    tifffile.imwrite(tmp_path / "a.tif", *TIFFS["band by band"][:1], **TIFFS["band by band"][1])
+    for name in ("a.npy", "a.tif"):
+        image = read_image(in_memory(tmp_path / name), 5)
+        assert torch.equal(image, read_image(tmp_path / name, 5))
+        assert image_size(in_memory(tmp_path / name), 5) == (6, 8)
+    # one that Pillow gives up on, after it has read in it
+    tifffile.imwrite(tmp_path / "b.tif", np.float32(IMAGE[..., :3] / 65535), photometric="rgb")
+    image = read_image(in_memory(tmp_path / "b.tif"))
+    assert torch.allclose(image, PIXELS[:3], atol=1e-7, rtol=0)
+    with pytest.raises(UnreadableImageError, match="image of a store: "):
+        read_image(io.BytesIO(b"none"), name="of a store")
 
 
 @pytest.mark.parametrize(

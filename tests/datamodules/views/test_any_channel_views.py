@@ -97,3 +97,26 @@ def test_pictures_of_deep_images_are_refused_for_pil():
     views = TransformViews(lambda image: image, as_pil=True, size=8)
     with pytest.raises(ValueError, match="as_pil needs images of 8 bits and 1 or 3 channels"):
         views(torch.rand(2, 3, 8, 8), torch.arange(2))
+
+
+@pytest.mark.parametrize(
+    ("with_it", "without"),
+    [
+        (AnyChannelViews(size=16, blur=0.0), AnyChannelViews(size=16, blur=0.0, strength=0.0)),
+        (AnyChannelViews(size=16, strength=0.0), AnyChannelViews(size=16, strength=0.0, blur=0.0)),
+        (
+            DigitViews(size=16, blur=0.0, noise=0.0),
+            DigitViews(size=16, blur=0.0, noise=0.0, contrast=0.0),
+        ),
+        (
+            DigitViews(size=16, contrast=0.0, blur=0.0),
+            DigitViews(size=16, contrast=0.0, blur=0.0, noise=0.0),
+        ),
+    ],
+    ids=["jitter", "blur", "contrast", "noise"],
+)
+def test_each_change_changes_images(with_it, without):
+    images = torch.rand(16, 1, 16, 16, generator=torch.Generator().manual_seed(0))
+    made = [views(images, seeds=torch.arange(16)) for views in (with_it, without)]
+    assert not torch.allclose(made[0][0], made[1][0], atol=0.01)
+    assert with_it.num_views == without.num_views == 2

@@ -7,7 +7,7 @@ from metaug.lightning_modules import Encoder, FineTuner, MemoryBank, MetAug, Per
 from metaug.lightning_modules.networks.stages import freeze, heights
 from torch import nn
 
-from ..tiny import CONSTANT, fit, loader, tiny_metaug
+from ..tiny import CONSTANT, fit, loader, tiny_metaug, whole_and_resumed
 
 pytestmark = pytest.mark.filterwarnings("ignore:Found .* in eval mode at the start of training")
 SMALL = {"small_images": True, "image_channels": 1, "projection_dim": 8}
@@ -131,13 +131,7 @@ def test_resumed_equals_never_stopped(tmp_path):
         bank = MemoryBank(4, num_instances=16)
         return tiny_metaug(encoder=encoder(1), memory_bank=bank, encoder_optimizer=layered)
 
-    whole, first, second = make(), make(), make()
-    torch.manual_seed(1)
-    fit(whole, max_epochs=2)
-    torch.manual_seed(1)
-    fit(first, max_epochs=1).save_checkpoint(tmp_path / "first.ckpt")
-    torch.manual_seed(2)
-    trainer = fit(second, max_epochs=2, ckpt_path=tmp_path / "first.ckpt")
+    whole, second, trainer = whole_and_resumed(make, tmp_path / "first.ckpt")
     assert trainer.global_step == 8
     for name, value in whole.state_dict().items():
         assert torch.equal(second.state_dict()[name], value), name
