@@ -5,18 +5,17 @@ before: a config is found by its shipped name from any folder, and configs come 
 arguments, so that an argument on the command line wins over a file wherever it stands.
 """
 
-import json
 import os
 import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
-from typing import Any
+from importlib import import_module
 
 import metaug
-from metaug.help import COMMANDS, STATISTICS, options_of
+from metaug.commands import OTHER_COMMANDS
+from metaug.help import COMMANDS, options_of
 from metaug.interrupt import end_with_launcher
-from metaug.settings.config_layers import read_config
-from metaug.shipped_configs import find_config, purpose, shipped_configs
+from metaug.options import configs_first, nulls_as_configs
 from metaug.user_errors import explain, how_to_trace, warning_lines
 
 TRAINER_COMMANDS = ("fit", "validate", "test", "predict")
@@ -51,11 +50,13 @@ def _run(arguments: list[str]) -> int:
     if command == "--version":
         print(f"metaug {metaug.__version__}")
         return 0
-    if command == "configs":
+    if command in OTHER_COMMANDS:
+        module = import_module(f"metaug.commands.{command}")
+        if any(option in ("-h", "--help") for option in options):
+            print(module.USAGE, end="")
+            return 0
         with warning_lines():
-            return _configs(options)
-    if command == "statistics":
-        return _statistics(options)
+            return int(module.run(options))
     if command not in TRAINER_COMMANDS:
         raise ValueError(_wrong_command(arguments))
     if options in (["--help"], ["-h"]):
@@ -73,98 +74,8 @@ def _run(arguments: list[str]) -> int:
     return 0
 
 
-def configs_first(options: Sequence[str]) -> list[str]:
-    """The options with every `--config` moved to the front, in order, and found by name.
-
-    Args:
-        options: What follows the command.
-
-    Raises:
-        FileNotFoundError: A config is neither a file nor a shipped name.
-        ValueError: `--config` stands last, without a value, or the file is not YAML.
-    """
-    configs: list[str] = []
-    others: list[str] = []
-    remaining = iter(options)
-    for option in remaining:
-        flag, equals, value = option.partition("=")
-        if flag not in ("--config", "-c"):
-            others.append(option)
-            continue
-        if not equals:
-            value = next(remaining, "")
-        if not value:
-            raise ValueError("--config needs the path or the shipped name of a YAML file")
-        config = find_config(value)
-        read_config(config)
-        configs += ["--config", str(config)]
-    return configs + others
-
-
-def nulls_as_configs(options: Sequence[str]) -> list[str]:
-    """The options with every `--model.….key null` as an inline config that says the same.
-
-    The parser takes null for the text "None" where components are nested in components. `None`, as
-    wandb's agent writes it, is null too, for the trainer as well.
-
-    Args:
-        options: What follows the command.
-
-    Examples:
-        >>> nulls_as_configs(["--model.init_args.generator", "null", "--trainer.max_epochs=1"])
-        ['--config', '{"model": {"init_args": {"generator": null}}}', '--trainer.max_epochs=1']
-    """
-    result: list[str] = []
-    remaining = list(options)
-    while remaining:
-        option = remaining.pop(0)
-        flag, equals, value = option.partition("=")
-        if not equals and remaining:
-            value = remaining[0]
-        is_setting = flag.startswith(("--model.", "--data.", "--trainer."))
-        if not is_setting or value not in ("null", "None"):
-            result.append(option)
-            continue
-        if not equals:
-            remaining.pop(0)
-        setting: Any = None
-        for key in reversed(flag.removeprefix("--").split(".")):
-            setting = {key: setting}
-        result += ["--config", json.dumps(setting)]
-    return result
-
-
-def _statistics(options: list[str]) -> int:
-    if not options or any(option in ("-h", "--help") for option in options):
-        print(STATISTICS, end="")
-        return 0 if options else 2
-    from metaug.data_statistics import write_statistics  # takes seconds: torch, Lightning
-
-    with warning_lines():
-        write_statistics(nulls_as_configs(configs_first(options)))
-    return 0
-
-
-def _configs(names: list[str]) -> int:
-    if any(name in ("-h", "--help") for name in names):
-        print("usage: metaug configs [[--path] NAME]\n")
-        print("List the shipped configs; print one of them, or its path.")
-    elif names[:1] == ["--path"]:
-        for name in names[1:]:
-            print(find_config(name).resolve())
-    elif names:
-        for name in names:
-            print(find_config(name).read_text(encoding="utf-8"), end="")
-    else:
-        shipped = shipped_configs()
-        width = max(map(len, shipped), default=0)
-        for name, path in shipped.items():
-            print(f"{name:<{width}}  {purpose(path)}")
-    return 0
-
-
 def _wrong_command(arguments: list[str]) -> str:
-    commands = (*TRAINER_COMMANDS, "statistics", "configs")
+    commands = (*TRAINER_COMMANDS, *OTHER_COMMANDS)
     command = next((word for word in arguments if word in commands), None)
     if command is not None:
         others = [word for word in arguments if word != command]

@@ -30,22 +30,6 @@ METAUG_LIGHTNING=1 uses `lightning.pytorch` for `pytorch_lightning`, for callbac
   metaug fit --config digits.yaml --trainer.max_epochs 5 --model.meta.engine exact
 """
 
-STATISTICS = """\
-usage: metaug statistics [--config NAME ...] --data CLASS [--data.KEY VALUE ...] [--output FILE]
-
-Compute mean and standard deviation of each channel of the training images, print them, and write
-them to a config. Images are taken as they are read, not resized; each pixel counts once.
-
-  --config NAME            a config, of which the data alone are taken
-  --data CLASS             ImageFolderDataModule, or another data module
-  --data.root FOLDER       where the images are
-  --data.image_channels 5  number of channels
-  --output FILE            where to write; by default metaug_statistics.yaml beside the data
-
-  metaug statistics --data ImageFolderDataModule --data.root FOLDER --data.image_channels 5
-  metaug fit --config image_folder.yaml --data.root FOLDER --config FOLDER/metaug_statistics.yaml
-"""
-
 _OPTIONS = """\
 usage: metaug {command} --config NAME [--config OVERLAY ...] [--KEY VALUE ...]
 

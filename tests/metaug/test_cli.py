@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 import metaug
-from metaug.cli import configs_first, main
+from metaug.cli import main
+from metaug.options import configs_first
 from metaug.shipped_configs import shipped_configs
 
 DIGITS = str(shipped_configs()["digits.yaml"])

@@ -13,7 +13,7 @@ from metaug.lightning_modules.meta_gradient.errors import EngineError
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from torch.utils.data import DataLoader, Dataset
 
-from metaug.cli import configs_first
+from metaug.options import configs_first
 from metaug.user_errors import MAX_LINES, explain, how_to_trace, warning_lines
 from tests.configs import tiny_data
 
