@@ -102,7 +102,6 @@ class WriteFeatures(Callback):
         """Gather and write on rank zero."""
         device = pl_module.device
         features = pool(self._parts, device).gathered(device)
-        self._parts = []
         default = run_directory(trainer) / f"features.{self.file_format}"
         path = Path(self.path) if self.path else default
         if trainer.is_global_zero:

@@ -74,7 +74,6 @@ class FeatureStore:
         """Features of all batches of the loop so far."""
         if self._queries is None:
             self._queries = pool(self._parts, trainer.strategy.root_device)
-            self._parts = []
         return self._queries
 
     def extracted(

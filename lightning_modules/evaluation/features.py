@@ -77,7 +77,8 @@ def pool(parts: list[Features], device: torch.device) -> Features:
     hold stays on the first of them.
 
     Args:
-        parts: Features of batches, on any one device, where they stay.
+        parts: Features of batches, on any one device, where they stay. The list is emptied, so that
+            at most two copies of them are held at a time.
         device: What the processes communicate by.
 
     Returns:
@@ -89,6 +90,7 @@ def pool(parts: list[Features], device: torch.device) -> Features:
     no_integers = torch.zeros(0, dtype=torch.long, device=home)
     nothing = Features(torch.zeros(0, width, device=home), no_integers, no_integers)
     joined = Features(*(torch.cat(column) for column in zip(nothing, *parts, strict=True)))
+    parts.clear()
 
     # position of this process's rows among the rows of all, [N]
     index = joined.index.to(device)
@@ -104,6 +106,8 @@ def pool(parts: list[Features], device: torch.device) -> Features:
     first[1:] = indices[order][1:] != indices[order][:-1]
     is_kept = torch.zeros_like(first)
     is_kept[order[first]] = True
+    if bool(is_kept[position].all()) and bool((index.diff() > 0).all()):
+        return joined
     rows = is_kept[position].nonzero().squeeze(1)
     return joined.take(rows[index[rows].argsort()])
 

@@ -82,6 +82,13 @@ def test_repeats_are_dropped_by_index():
     assert found.value[:, 0].tolist() == [3, 1, 0, 5]
 
 
+def test_features_in_order_are_held_twice_at_most(monkeypatch):
+    monkeypatch.delattr(Features, "take")  # makes a third copy
+    parts = [Features(torch.zeros(2, 3), torch.zeros(2), torch.arange(2) + k) for k in (0, 2, 4)]
+    assert pool(parts, torch.device("cpu")).index.tolist() == list(range(6))
+    assert parts == []
+
+
 def test_nothing_is_dropped_without_an_index():
     part = Features(torch.zeros(3, 2), torch.zeros(3), torch.tensor([-1, -1, -1]))
     assert pool([part, part], torch.device("cpu")).index.tolist() == list(range(6))
