@@ -1,8 +1,12 @@
 """Whether a checkpoint that a run goes on from is of the model that goes on."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytorch_lightning as pl
+
+# settings of an optimizer that its state holds, so that others would not be heeded
+_HELD_BY_STATE = ("name", "lr", "momentum", "weight_decay", "layer_decay")
 
 
 def check_same_model(module: pl.LightningModule, checkpoint: dict[str, Any]) -> None:
@@ -27,19 +31,29 @@ def check_same_model(module: pl.LightningModule, checkpoint: dict[str, Any]) -> 
         ),
     ]
     if module.trainer.state.fn == "fit":
-        reasons += [
-            f"its {name} is {theirs['name']}, that of this model {getattr(module, name).name}"
-            for name, theirs in checkpoint.get("hyper_parameters", {}).items()
-            if name.endswith("_optimizer")
-            and isinstance(theirs, dict)
-            and theirs.get("name", "sgd") != getattr(module, name).name
-        ]
+        reasons += _optimization(module, checkpoint.get("hyper_parameters", {}))
     reason = next(filter(None, reasons), None)
     if reason is not None:
         raise ValueError(
             f"the checkpoint is of another model: {reason}; go on with the config.yaml in the "
             "folder of its run, or start anew without it"
         )
+
+
+def _optimization(module: pl.LightningModule, theirs: dict[str, Any]) -> Iterator[str]:
+    """Settings of the optimizers, and of what they train, that are other ones."""
+    for optimizer in (name for name in theirs if name.endswith("_optimizer")):
+        settings, own = theirs[optimizer], getattr(module, optimizer, None)
+        for key in _HELD_BY_STATE if isinstance(settings, dict) and own is not None else ():
+            there, here = settings.get(key, getattr(own, key)), getattr(own, key)
+            if there != here:
+                yield f"its {optimizer}.{key} is {there}, that of this model {here}"
+    encoder = theirs.get("encoder")
+    settings = encoder.get("init_args", {}) if isinstance(encoder, dict) else {}
+    there = settings.get("frozen_stages", 0)
+    here = getattr(module.encoder, "frozen_stages", 0)
+    if there != here:
+        yield f"its encoder.frozen_stages is {there}, that of this model {here}"
 
 
 def _listed(names: list[str], words: str) -> str:

@@ -218,7 +218,10 @@ def test_a_resume_of_another_network(capsys):
     for arguments, message in (
         (["--model.generator=null"], "it has generator.networks.0.0.weight and 7 more that"),
         (size, "is [64, 8] there and [32, 8] here"),
-        (["--model.encoder_optimizer.name=adamw"], "encoder_optimizer is sgd"),
+        (["--model.encoder_optimizer.name=adamw"], "encoder_optimizer.name is sgd"),
+        (["--model.encoder_optimizer.lr=0.3"], "encoder_optimizer.lr is 0.1, that of this model 0"),
+        (["--model.encoder_optimizer.layer_decay=0.8"], "encoder_optimizer.layer_decay is 1.0"),
+        (["--model.encoder.frozen_stages=2"], "encoder.frozen_stages is 0, that of this model 2"),
     ):
         assert main([*FAST, *arguments, path]) == 2
         error = capsys.readouterr().err
