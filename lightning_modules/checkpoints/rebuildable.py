@@ -14,6 +14,7 @@ from lightning_fabric.utilities.cloud_io import _load
 from torch import nn
 
 from .earlier_versions import present_form
+from .plain_data import plain_data
 from .weights_to_come import weights_to_come
 
 FOREIGN = "_foreign"
@@ -53,9 +54,8 @@ class Rebuildable(nn.Module):
         bound.apply_defaults()  # so that later defaults do not change what a checkpoint builds
         named = _parameters(cls)
         others = {name: value for name, value in kwargs.items() if name not in named}
-        module.__dict__["_built_with"] = {
-            name: bound.arguments[name] for name in named if name in bound.arguments
-        } | others
+        arguments = {name: bound.arguments[name] for name in named if name in bound.arguments}
+        module.__dict__["_built_with"] = plain_data(arguments | others)
         return module
 
 

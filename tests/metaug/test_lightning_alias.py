@@ -54,15 +54,35 @@ import lightning.pytorch as L
 from metaug.lightning_modules import Encoder, MetAug
 assert issubclass(MetAug, L.LightningModule)
 """
-LATER = """
-import warnings
+REFUSED = """
+from metaug.datamodules import DigitsDataModule
 from metaug.lightning_modules import Encoder, MetAug
-with warnings.catch_warnings(record=True) as caught:
-    warnings.simplefilter("always")
-    import lightning.pytorch as L
-assert any("call metaug.use_lightning() before" in str(w.message) for w in caught), caught
 assert not issubclass(MetAug, L.LightningModule)
+
+class Own(L.LightningModule):
+    def training_step(self, batch, batch_idx): ...
+    def configure_optimizers(self): ...
+
+encoder = Encoder(
+    small_images=True, image_channels=1,
+    backbone_args={"layers": [1, 1, 1, 1], "channels": [8, 8, 8, 8]},
+)
+trainer = L.Trainer(logger=False, accelerator="cpu", enable_checkpointing=False)
+for model, data in ((MetAug(encoder), None), (Own(), DigitsDataModule())):
+    try:
+        trainer.fit(model, datamodule=data)
+    except TypeError as error:
+        assert f"{type(data or model).__name__} is of pytorch_lightning" in str(error), error
+        assert "Call metaug.use_lightning() first thing" in str(error), error
+    else:
+        raise SystemExit("no error")
+try:
+    trainer.fit(encoder)
+except TypeError as error:
+    assert "`model` must be a `LightningModule`" in str(error), error
 """
+LATER = "from metaug.lightning_modules import MetAug\nimport lightning as L" + REFUSED
+BOTH_BEFORE = "import pytorch_lightning\nimport lightning.pytorch as L" + REFUSED
 COMMAND = """
 import os, sys
 os.environ["METAUG_LIGHTNING"] = "1"
@@ -83,6 +103,7 @@ SCRIPTS = {
     "lightning first": FIRST,
     "lightning between": BETWEEN,
     "lightning later": LATER,
+    "both before": BOTH_BEFORE,
 }
 
 

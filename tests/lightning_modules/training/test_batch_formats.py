@@ -39,7 +39,7 @@ def test_accepted_forms(batch, index):
         ((VIEWS[0], TARGET), r"got tuple\(Tensor\[4, 1, 8, 8\], Tensor\[4\]\)"),
         (([], TARGET), r"got tuple\(list\(\), Tensor\[4\]\)"),
         (([VIEWS[0][0]], TARGET), r"got tuple\(list\(Tensor\[1, 8, 8\]\), Tensor\[4\]\)"),
-        ({"image": VIEWS}, r"got \{'image': list\(Tensor"),
+        ({"picture": VIEWS}, r"got \{'picture': list\(Tensor"),
         ({"views": torch.stack(VIEWS)}, r"got \{'views': Tensor\[2, 4, 1, 8, 8\]\}"),
         ((1, 2, 3, VIEWS), "got tuple"),
         (None, "got NoneType"),
