@@ -24,8 +24,8 @@ def read_settings(name: str, value: Any, kind: type[Settings]) -> Settings:
             return kind(**value)
         except TypeError as error:
             raise TypeError(f"{name} has what {kind.__name__} does not take: {error}") from error
-    got = type(value).__name__
-    part = "; a partial optimizer cannot be kept in a checkpoint" if got == "partial" else ""
+    factory = ": a factory, which a checkpoint could not keep" if callable(value) else ""
     raise TypeError(
-        f"{name} must be {kind.__name__}(...) or a mapping of its arguments, got {got}{part}"
+        f"{name} must be {kind.__name__}(...) or a mapping of its arguments, got "
+        f"{type(value).__name__}{factory}"
     )
