@@ -28,7 +28,9 @@ class Noise:
 
 def backbone() -> nn.Module:
     """Any map of images to features."""
-    return nn.Sequential(nn.Conv2d(3, 16, 3, stride=2), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten())
+    return nn.Sequential(
+        nn.Conv2d(3, 16, 3, stride=2), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten()
+    )
 
 
 def forward(self, batch: dict, stage: str) -> dict:
@@ -53,8 +55,10 @@ def main() -> None:
         data = FromTorchDataset(samples[part], ["image", "label"], transform=transform)
         return DataLoader(data, batch_size=16)
 
-    train = loader(slice(32), MultiViewTransform([Noise(), Noise()]))  # {"views": [{"image": …}, …]}
-    bank, held_out = loader(slice(32), None), loader(slice(32, 64), None)  # {"image": …, "label": …}
+    # {"views": [{"image": ..., "label": ..., "sample_idx": ...}, ...]}
+    train = loader(slice(32), MultiViewTransform([Noise(), Noise()]))
+    # {"image": ..., "label": ..., "sample_idx": ...}
+    bank, held_out = loader(slice(32), None), loader(slice(32, 64), None)
 
     settings = {"max_epochs": 1, "logger": False, "log_every_n_steps": 1, "accelerator": "cpu"}
     metaug = MetAug(Encoder(backbone(), projection_dim=32), generator=AugmentationGenerator(32))

@@ -95,9 +95,7 @@ class Representation:
             )
         if getattr(module, "generator", None) is None:
             return plain
-        return lambda image: torch.cat(
-            [plain(image).flatten(1), augmented(module, image)], dim=1
-        )
+        return lambda image: torch.cat([plain(image).flatten(1), augmented(module, image)], dim=1)
 
     def _plain(self, module: Any) -> Callable[[Tensor], Tensor]:
         network = self.network
@@ -146,8 +144,8 @@ def _check_takes_images(module: nn.Module) -> None:
         signature.bind(None)
     except TypeError as error:
         raise ValueError(
-            f"{type(module).__name__}.forward takes ({', '.join(signature.parameters)}), not images "
-            "alone. Set representation= to the dotted path of the part that maps images to [N, F] "
+            f"{type(module).__name__}.forward takes ({', '.join(signature.parameters)}), not only "
+            "images. Set representation= to the dotted path of the part that maps images to [N, F] "
             f"({_children(module)}), or to a function (module, images) -> [N, F]"
         ) from error
 

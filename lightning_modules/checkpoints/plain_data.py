@@ -7,8 +7,8 @@ from typing import Any
 def plain_data(value: Any) -> Any:
     """The same with dicts and lists for other mappings and sequences, at any depth.
 
-    Hydra hands a constructor OmegaConf's `DictConfig` and `ListConfig` unless told `_convert_: all`.
-    What keeps them cannot be loaded without OmegaConf, nor written as JSON.
+    Hydra hands OmegaConf's `DictConfig` and `ListConfig` to a constructor unless `_convert_: all`
+    is set. What keeps them cannot be loaded without OmegaConf, nor written as JSON.
 
     Args:
         value: Containers of anything; tuples, strings and all else stay as they are.

@@ -75,7 +75,8 @@ class RebuildableLightningModule(Rebuildable, pl.LightningModule):
             try:
                 config[name] = constructor_config(value)
             except NotRebuildableError as error:  # perhaps one within another
-                foreign[name] = error.kind
+                inside = isinstance(value, Rebuildable)
+                foreign[name] = f"{error.kind} in {type(value).__name__}" if inside else error.kind
         self.save_hyperparameters(config | ({FOREIGN: foreign} if foreign else {}))
 
     def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:
@@ -214,7 +215,8 @@ def read_arguments(kind: type, config: dict[str, Any]) -> dict[str, Any]:
         given = ", ".join(f"{name}=..." for name in missing)
         raise ValueError(
             f"the checkpoint does not hold {names}: only a Rebuildable module keeps how it was "
-            f"built. Give it: {kind.__name__}.load_from_checkpoint(path, {given})"
+            f"built. Build it as it was, its weights are there: "
+            f"{kind.__name__}.load_from_checkpoint(path, {given})"
         )
     hints = get_type_hints(kind.__init__)  # type: ignore[misc]
     arguments = {}

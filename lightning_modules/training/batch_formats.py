@@ -9,8 +9,8 @@ from torch import Tensor
 
 ACCEPTED = (
     "MultiViewBatch(views, target, index), (views, target), (views, target, anything) as from "
-    "lightly, (index, views, target) as from solo-learn, {'views': views}, where views is a list of "
-    "two or more image batches [N, C, H, W], or as from stable-pretraining {'views': [{'image': "
+    "lightly, (index, views, target) as from solo-learn, {'views': views}, where views is a list "
+    "of two or more image batches [N, C, H, W], or as from stable-pretraining {'views': [{'image': "
     "images}, ...]}, {name: {'image': images}, ...} or {'image': images, 'sample_idx': index} with "
     "each index once for each view"
 )

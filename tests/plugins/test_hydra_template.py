@@ -1,4 +1,4 @@
-"""lightning-hydra-template's layout: a multirun with and without `_convert_: all`, on `lightning`."""
+"""The layout of lightning-hydra-template: a multirun with and without `_convert_: all`."""
 
 import json
 import subprocess

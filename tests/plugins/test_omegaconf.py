@@ -97,8 +97,8 @@ def foreign_containers(value, path: str, seen: set[int]) -> list[str]:
         items = dict(enumerate(value))
     elif type(value).__module__.split(".")[0] in ("metaug", "timm", "torch"):
         items = getattr(value, "__dict__", {})
-    found = [foreign_containers(part, f"{path}.{name}", seen) for name, part in items.items()]
-    return sum(found, [])
+    parts = [foreign_containers(part, f"{path}.{name}", seen) for name, part in items.items()]
+    return [found for part in parts for found in part]
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -160,7 +160,7 @@ def test_a_checkpoint_holds_plain_data_and_an_export_is_written(tmp_path):
                     "lr": 0.1,
                 }
             },
-            r"encoder_optimizer must be OptimizerSettings\(...\) or a mapping .*: a factory, which a",
+            r"encoder_optimizer must be OptimizerSettings\(...\) or a mapping .*: a factory, which",
         ),
     ],
 )

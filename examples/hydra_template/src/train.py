@@ -1,4 +1,4 @@
-"""MetAug in a project of lightning-hydra-template's layout: `src/train.py` and a tree of `configs/`.
+"""MetAug in a project laid out as lightning-hydra-template: `src/train.py` and `configs/`.
 
 pip install hydra-core lightning
 
