@@ -49,7 +49,7 @@ class Samples(Dataset):
         }[self.form]
 
     def sample(self, index: int) -> dict:
-        return {"image": IMAGES[index], "label": index % 4, "sample_idx": index}
+        return {"image": IMAGES[index], "label": index % 4, "sample_idx": 31 - index}
 
 
 def loader(form: str = "one") -> DataLoader:
@@ -85,7 +85,7 @@ def test_its_batches_train_metaug(form, tmp_path):
         generator=AugmentationGenerator(8, 2, 16),
         memory_bank=MemoryBank(4, num_instances=len(IMAGES)),  # reads sample_idx
     )
-    probe, monitor = KNNProbe(k=3, bank=loader()), CollapseMonitor()
+    probe, monitor = KNNProbe(k=3, bank=loader()), CollapseMonitor(min_std=0.0, min_rank=0.0)
     fit = trainer(tmp_path, [probe, monitor])
     fit.fit(model, loader(form), loader())
     assert torch.isfinite(fit.callback_metrics["train/loss"])
@@ -152,10 +152,10 @@ def test_callbacks_on_its_module(tmp_path, capsys):
     fit.predict(module, loader())
     written = np.load(tmp_path / "features.npz")
     with torch.no_grad():
-        expected = module.student["backbone"](IMAGES)
+        expected = module.student["backbone"](IMAGES.flip(0))  # in the order of sample_idx
     np.testing.assert_allclose(written["features"], expected, rtol=1e-5)
     assert written["index"].tolist() == list(range(32))
-    assert written["target"].tolist() == [index % 4 for index in range(32)]
+    assert written["target"].tolist() == [(31 - index) % 4 for index in range(32)]
 
 
 @pytest.mark.parametrize(
