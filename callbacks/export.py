@@ -6,6 +6,7 @@ from typing import Any
 import pytorch_lightning as pl
 import timm
 import torch
+from metaug.lightning_modules.checkpoints.plain_data import plain_data
 from pytorch_lightning.callbacks import Callback
 
 from .artifacts.run_files import is_trial, run_directory
@@ -36,7 +37,7 @@ class Export(Callback):
     ) -> None:
         self.backbone = backbone
         self.architecture = architecture
-        self.architecture_args = architecture_args
+        self.architecture_args = plain_data(architecture_args)
         self.written: list[Path] = []
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:

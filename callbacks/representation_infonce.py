@@ -13,7 +13,7 @@ from metaug.lightning_modules.evaluation.features import encode_batch, evaluatio
 from metaug.lightning_modules.evaluation.labeled import Features
 
 from .probing.evaluation_callback import EvaluationCallback
-from .probing.representation import Representation
+from .probing.representation import Represented
 from .probing.representation_metrics import two_view_infonce
 from .probing.view_pairs import ViewPairs, read_view_pairs
 
@@ -40,7 +40,7 @@ class RepresentationInfoNCE(EvaluationCallback):
         views: Makes the views; null takes the data module's.
         seed: Seed of the views.
         name: Name of the score in logs; `val/` becomes `test/` in a test.
-        representation: What is scored of the module; its `forward` if null.
+        representation: As of every probe.
         every_n_epochs: Epochs between evaluations; the last epoch is always evaluated.
 
     Examples:
@@ -59,10 +59,12 @@ class RepresentationInfoNCE(EvaluationCallback):
         views: Views | None = None,
         seed: int = 0,
         name: str = "val/representation_infonce",
-        representation: Representation | None = None,
+        representation: Represented = None,
         every_n_epochs: int = 1,
     ) -> None:
-        super().__init__(queries=(), every_n_epochs=every_n_epochs)  # not of the loop's images
+        super().__init__(  # not of the loop's images
+            queries=(), every_n_epochs=every_n_epochs, representation=representation
+        )
         if temperature <= 0:
             raise ValueError(f"temperature={temperature}, but it must be above 0")
         if max_images < 2:
@@ -73,7 +75,6 @@ class RepresentationInfoNCE(EvaluationCallback):
         self.views = views
         self.seed = seed
         self.name = name
-        self.representation = representation or Representation()
         self.scores: dict[str, float] = {}
 
     @property

@@ -6,12 +6,13 @@ from typing import Any, Literal
 import numpy as np
 import pytorch_lightning as pl
 import torch
-from metaug.lightning_modules.evaluation.features import pool
+from metaug.lightning_modules.evaluation.features import encode_batch, evaluation, pool
 from metaug.lightning_modules.evaluation.labeled import Features, read_batch
 from pytorch_lightning.callbacks import Callback
 from torch import Tensor
 
 from .artifacts.run_files import run_directory
+from .probing.representation import Representation, Represented
 
 FileFormat = Literal["npz", "parquet"]
 
@@ -51,7 +52,7 @@ def save_features(features: Features, path: Path, *, names: list[str] | None = N
 
 
 class WriteFeatures(Callback):
-    """Writes what `predict` returns to `<run>/features.npz` (or `.parquet`).
+    """Writes the features of predicted images to `<run>/features.npz` (or `.parquet`).
 
     Columns: `features` [N, F], `target` (-1 without label), `index` in the data set and, where the
     data set can tell, `path`. Each image stands there once, in data-set order, whatever the number
@@ -60,17 +61,27 @@ class WriteFeatures(Callback):
     Args:
         file_format: "npz", or "parquet" (needs pyarrow).
         path: File to write; `features` in the run's folder if None.
+        representation: What is written of the module, as of every probe; what its `predict_step`
+            returns if None.
 
     Examples:
         >>> WriteFeatures("parquet").path is None
         True
     """
 
-    def __init__(self, file_format: FileFormat = "npz", path: str | None = None) -> None:
+    def __init__(
+        self,
+        file_format: FileFormat = "npz",
+        path: str | None = None,
+        representation: Represented = None,
+    ) -> None:
         if file_format not in ("npz", "parquet"):
             raise ValueError(f"file_format={file_format!r} is not known; use 'npz' or 'parquet'")
         self.file_format = file_format
         self.path = path
+        self.representation = (
+            None if representation is None else Representation.read(representation)
+        )
         self.written: list[Path] = []
         self._parts: list[Features] = []
 
@@ -88,13 +99,19 @@ class WriteFeatures(Callback):
         dataloader_idx: int = 0,
     ) -> None:
         """Keep the representation of a batch, on the CPU."""
+        if dataloader_idx:
+            return
+        if self.representation is not None:
+            with evaluation(trainer, pl_module):
+                encode = self.representation.of(pl_module)
+                features = encode_batch(trainer, encode, batch)
+            self._parts.append(features.to(torch.device("cpu")))
+            return
         if not isinstance(outputs, Tensor):
             raise TypeError(
                 f"WriteFeatures needs predict_step to return a tensor [N, F]; it returned a "
-                f"{type(outputs).__name__}; return the features from it"
+                f"{type(outputs).__name__}; return the features from it, or set representation="
             )
-        if dataloader_idx:
-            return
         value = outputs.detach().float().flatten(1)
         self._parts.append(read_batch(batch)._replace(value=value).to(torch.device("cpu")))
 

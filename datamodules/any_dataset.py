@@ -54,7 +54,6 @@ class DatasetDataModule(MultiViewDataModule):
     ) -> None:
         super().__init__(**kwargs)
         check_choice(in_memory, "in_memory", [True, False])
-        check_value_range(value_range)
         for name, dataset in (("train", train), ("bank", bank), ("val", val), ("test", test)):
             if dataset is not None or name == "train":
                 check_readable(dataset)
@@ -62,7 +61,7 @@ class DatasetDataModule(MultiViewDataModule):
         self.image_key = image_key
         self.label_key = label_key
         self.in_memory = in_memory
-        self.value_range = value_range
+        self.value_range = check_value_range(value_range)
 
     def load(self) -> Splits:
         """Wrap the data sets."""

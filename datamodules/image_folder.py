@@ -69,11 +69,10 @@ class ImageFolderDataModule(MultiViewDataModule):
         super().__init__(val_fraction=0.0 if val_fraction is None else val_fraction, **kwargs)
         check_choice(in_memory, "in_memory", [True, False, "auto"])
         check_choice(on_error, "on_error", ["raise", "skip"])
-        check_value_range(value_range)
         self.root = root
         self.class_list = class_list
         self.in_memory: InMemory = in_memory
-        self.value_range = value_range
+        self.value_range = check_value_range(value_range)
         self.on_error: OnError = on_error
         self._may_hold_out = val_fraction is None
 

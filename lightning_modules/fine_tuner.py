@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .arguments.ranges import check_count, check_number
+from .arguments.settings import read_settings
 from .checkpoints.rebuildable import RebuildableLightningModule
 from .evaluation.classifier import image_shape, read_labeled, resolve_num_classes
 from .evaluation.labeled import read_batch
@@ -55,7 +56,7 @@ class FineTuner(RebuildableLightningModule):
         if num_classes is not None:
             check_count("num_classes", num_classes, at_least=2)
         self.encoder = PretrainedEncoder(backbone)
-        self.optimizer_settings = optimizer
+        self.optimizer_settings = read_settings("optimizer", optimizer, OptimizerSettings)
         self.head_rate_factor = head_rate_factor
         self.freeze_batch_norm = freeze_batch_norm
         self.label_smoothing = label_smoothing

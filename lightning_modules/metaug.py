@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from .arguments.ranges import check_count, check_number
+from .arguments.settings import read_settings
 from .checkpoints.rebuildable import RebuildableLightningModule
 from .checkpoints.same_model import check_same_model
 from .distributed.agreement import check_batch_sizes
@@ -104,9 +105,10 @@ class MetAug(RebuildableLightningModule):
         check_objective(self.objective, memory_bank)
         self.generator = generator
         self.memory_bank = memory_bank
-        self.meta = meta
-        self.encoder_optimizer = encoder_optimizer
-        self.generator_optimizer = generator_optimizer
+        self.meta = read_settings("meta", meta, MetaStep)
+        kind = OptimizerSettings
+        self.encoder_optimizer = read_settings("encoder_optimizer", encoder_optimizer, kind)
+        self.generator_optimizer = read_settings("generator_optimizer", generator_optimizer, kind)
         self.micro_batch_size = micro_batch_size
         self.clip_norm = clip_norm
         self.accumulate = accumulate

@@ -65,8 +65,6 @@ def _run(arguments: list[str]) -> int:
     if options == ["--help", "all"]:
         options = ["--help"]
     end_with_launcher()
-    if os.environ.get("METAUG_LIGHTNING"):
-        metaug.use_lightning()
     from metaug.trainer_cli import MetAugCLI  # takes seconds: torch, Lightning
 
     with warning_lines():

@@ -6,27 +6,41 @@ so every class of MetAug, mean `lightning.pytorch`.
 """
 
 import importlib
+import os
 import sys
-import warnings
 from collections.abc import Sequence
+from functools import wraps
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from types import ModuleType
+from typing import Any
 
-_LATE = (
-    "lightning.pytorch is imported after MetAug was built on pytorch_lightning, and a Trainer of "
-    "one takes no module of the other: call metaug.use_lightning() before, or import it first"
+_FIX = (
+    "is of pytorch_lightning, and a Trainer of lightning.pytorch takes neither modules nor data "
+    "modules of that. Call metaug.use_lightning() first thing, before anything imports "
+    "pytorch_lightning (or set METAUG_LIGHTNING=1, or import lightning first); or take "
+    "pytorch_lightning's Trainer"
 )
+_CHECKS = ("lightning.pytorch.utilities.model_helpers", "lightning.pytorch.utilities.compile")
 _MEANS = {"pytorch_lightning": "lightning.pytorch", "lightning_fabric": "lightning.fabric"}
 
 
 def follow_imports() -> None:
-    """Use `lightning` where a script imports it before MetAug's rooms; warn where it does later."""
-    if "pytorch_lightning" not in sys.modules and "lightning.pytorch" in sys.modules:
+    """Use `lightning` where `METAUG_LIGHTNING` says so or a script imports it first.
+
+    Where it comes after `pytorch_lightning`, its Trainer says what to do when it is given a module
+    or a data module of MetAug.
+    """
+    if os.environ.get("METAUG_LIGHTNING"):
         use_lightning()
     elif "lightning.pytorch" not in sys.modules:
         sys.meta_path.insert(0, _Late())
+    elif "pytorch_lightning" not in sys.modules:
+        use_lightning()
+    else:
+        for name in _CHECKS:
+            _explain_refusal(sys.modules.get(name))
 
 
 class _Late(MetaPathFinder):
@@ -34,14 +48,43 @@ class _Late(MetaPathFinder):
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
-    ) -> None:
-        """Find nothing; the import goes on."""
-        if fullname == "lightning.pytorch":
+    ) -> ModuleSpec | None:
+        """Find nothing, and the import goes on; or Lightning's check, with our message."""
+        if fullname == "lightning.pytorch" and "pytorch_lightning" not in sys.modules:
             sys.meta_path.remove(self)
-            if "pytorch_lightning" not in sys.modules:
-                use_lightning()
-            elif not any(isinstance(finder, _Alias) for finder in sys.meta_path):
-                warnings.warn(_LATE, stacklevel=2)
+            use_lightning()
+        elif fullname == _CHECKS[0]:
+            sys.meta_path.remove(self)
+            spec: Any = find_spec(fullname)
+            execute = spec.loader.exec_module
+
+            def executed(module: ModuleType) -> None:
+                execute(module)
+                _explain_refusal(module)
+
+            spec.loader.exec_module = executed
+            return spec
+        return None
+
+
+def _explain_refusal(module: Any) -> None:
+    """Let Lightning's check for objects of the other tree know MetAug's, and name the fix.
+
+    Args:
+        module: Where Lightning has that check; None where it is not imported.
+    """
+    check = getattr(module, "_check_mixed_imports", None)
+    if check is None:
+        return
+
+    @wraps(check)
+    def explained(instance: object) -> None:
+        other: Any = sys.modules["pytorch_lightning"]
+        if isinstance(instance, other.LightningModule | other.LightningDataModule):
+            raise TypeError(f"{type(instance).__name__} {_FIX}")
+        check(instance)
+
+    module._check_mixed_imports = explained
 
 
 def use_lightning() -> None:

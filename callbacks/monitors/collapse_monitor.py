@@ -5,7 +5,11 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from metaug.lightning_modules.distributed.collectives import gather_rows
-from metaug.lightning_modules.evaluation.features import evaluation, evenly_spaced_sample
+from metaug.lightning_modules.evaluation.features import (
+    encode_batch,
+    evaluation,
+    evenly_spaced_sample,
+)
 from metaug.lightning_modules.training.batch_formats import read_training_batch
 from torch import Tensor
 
@@ -25,7 +29,7 @@ class CollapseMonitor(EvaluationCallback):
         min_std: Below it the representation is said to collapse to a point.
         min_rank: Below it the representation is said to collapse to a line.
         max_images: Most images measured, evenly spaced over the data set.
-        kwargs: `queries` and `every_n_epochs` of every callback that evaluates.
+        kwargs: `queries`, `every_n_epochs` and `representation` of every callback that evaluates.
 
     Examples:
         >>> CollapseMonitor(min_rank=4.0, every_n_epochs=5).latest
@@ -65,13 +69,10 @@ class CollapseMonitor(EvaluationCallback):
             self.warn_once(f"Alignment is not measured: {error}.")
             return
         with evaluation(trainer, pl_module):
-            one, other = (self._encode(trainer, pl_module, view) for view in (first, second))
+            encode = self.representation.of(pl_module)
+            one, other = (encode_batch(trainer, encode, view).value for view in (first, second))
         value = float(alignment(gather_rows(one), gather_rows(other)))
         self._log(pl_module, {"representation/alignment": value})
-
-    @staticmethod
-    def _encode(trainer: pl.Trainer, pl_module: pl.LightningModule, view: Tensor) -> Tensor:
-        return pl_module(trainer.precision_plugin.convert_input(view)).float().flatten(1)
 
     def evaluate(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Measure and warn."""

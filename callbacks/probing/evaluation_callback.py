@@ -12,7 +12,7 @@ from pytorch_lightning.trainer.states import TrainerFn
 from pytorch_lightning.utilities.rank_zero import rank_zero_warn
 
 from .feature_store import FeatureStore, loop_has_batches
-from .representation import Representation
+from .representation import Representation, Represented
 
 
 def is_evaluation_epoch(trainer: pl.Trainer, every_n_epochs: int) -> bool:
@@ -51,12 +51,21 @@ class EvaluationCallback(Callback, ABC):
         queries: Images to evaluate, a loader of `(image, target)` or `(image, target, index)`; the
             validation loop's if None. With a loader no validation loop is needed.
         every_n_epochs: Epochs between evaluations; the last epoch is always evaluated.
+        representation: What is evaluated of the module; null for its `forward`, which then maps
+            images `[N, C, H, W]` to `[N, F]`. Of another module the dotted path of the part that
+            does, such as `backbone`, a function `(module, images) -> [N, F]`, or a
+            `Representation`.
     """
 
-    representation = Representation()
-
-    def __init__(self, *, queries: Iterable[Any] | None = None, every_n_epochs: int = 1) -> None:
+    def __init__(
+        self,
+        *,
+        queries: Iterable[Any] | None = None,
+        every_n_epochs: int = 1,
+        representation: Represented = None,
+    ) -> None:
         self.queries = queries
+        self.representation = Representation.read(representation)
         self.every_n_epochs = check_every_n_epochs(every_n_epochs)
         self._warned: set[str] = set()
         self._validation_interval: int | None = None
@@ -93,6 +102,7 @@ class EvaluationCallback(Callback, ABC):
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Say at once what could never run."""
+        self.representation.of(pl_module)
         if stage == "fit" and self.queries is None and not trainer.enable_validation:
             self.warn_once(
                 f"{self.title} never runs: there is no validation loop. Give the module a "

@@ -13,7 +13,6 @@ from metaug.lightning_modules.evaluation.labeled import Features, count_classes
 
 from .evaluation_callback import EvaluationCallback
 from .feature_store import FeatureStore
-from .representation import Representation
 
 
 class Probe(EvaluationCallback):
@@ -27,8 +26,7 @@ class Probe(EvaluationCallback):
         name: Name of the score in logs; `val/` becomes `test/` in a test.
         bank: Labeled images, a loader of `(image, target)` or `(image, target, index)`; the
             datamodule's `bank_dataloader()` if None.
-        representation: What is scored of the module; its `forward` if None.
-        kwargs: `queries` and `every_n_epochs` of `EvaluationCallback`.
+        kwargs: `queries`, `every_n_epochs` and `representation` of `EvaluationCallback`.
     """
 
     def __init__(
@@ -36,11 +34,9 @@ class Probe(EvaluationCallback):
         *,
         name: str,
         bank: Iterable[Any] | None = None,
-        representation: Representation | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.representation = representation or Representation()
         self.name = name
         self.bank = bank
         self.scores: dict[str, float] = {}
@@ -49,7 +45,6 @@ class Probe(EvaluationCallback):
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Say at once what could never run."""
         super().setup(trainer, pl_module, stage)
-        self.representation.of(pl_module)
         datamodule = getattr(trainer, "datamodule", None)
         has_bank = self.bank is not None or hasattr(datamodule, "bank_dataloader")
         if stage != "predict" and not has_bank and self.has_required_data(trainer):

@@ -30,14 +30,14 @@ class ChannelError(ValueError):
         )
 
 
-def check_value_range(value_range: ValueRange) -> None:
-    """Refuse what is not (low, high) with low < high, or None.
+def check_value_range(value_range: ValueRange) -> ValueRange:
+    """The same (low, high), or None.
 
     Raises:
-        ValueError: If it is not.
+        ValueError: If it is not two numbers with low < high.
     """
     if value_range is None:
-        return
+        return None
     if isinstance(value_range, str) or len(value_range) != 2:
         raise ValueError(
             f"value_range must be two numbers, those of black and white, got {value_range!r}."
@@ -45,6 +45,7 @@ def check_value_range(value_range: ValueRange) -> None:
     low, high = value_range
     check(low, "the first number of value_range")
     check(high, "the second number of value_range", above=low)
+    return low, high
 
 
 def scale(values: np.ndarray, value_range: ValueRange = None) -> np.ndarray:

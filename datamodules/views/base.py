@@ -46,8 +46,8 @@ class Views(ABC):
         check_size(size, "size", optional=True)
         check_normalization(mean, std)
         self.size = size
-        self.mean = mean
-        self.std = std
+        self.mean = None if mean is None else tuple(mean)
+        self.std = None if std is None else tuple(std)
         self._constants: dict[torch.device, Tensor] = {}
 
     @property
@@ -83,8 +83,8 @@ class Views(ABC):
             self.check_channels(channels)
         bound = copy(self)
         bound.size = self.size or size
-        bound.mean = mean if self.mean is None else self.mean
-        bound.std = std if self.std is None else self.std
+        bound.mean = tuple(mean) if self.mean is None else self.mean
+        bound.std = tuple(std) if self.std is None else self.std
         check_normalization(bound.mean, bound.std, channels=channels)
         bound._constants = {}
         return bound

@@ -14,6 +14,7 @@ from lightning_fabric.utilities.cloud_io import _load
 from torch import nn
 
 from .earlier_versions import present_form
+from .plain_data import plain_data
 from .weights_to_come import weights_to_come
 
 FOREIGN = "_foreign"
@@ -53,9 +54,8 @@ class Rebuildable(nn.Module):
         bound.apply_defaults()  # so that later defaults do not change what a checkpoint builds
         named = _parameters(cls)
         others = {name: value for name, value in kwargs.items() if name not in named}
-        module.__dict__["_built_with"] = {
-            name: bound.arguments[name] for name in named if name in bound.arguments
-        } | others
+        arguments = {name: bound.arguments[name] for name in named if name in bound.arguments}
+        module.__dict__["_built_with"] = plain_data(arguments | others)
         return module
 
 
@@ -75,7 +75,8 @@ class RebuildableLightningModule(Rebuildable, pl.LightningModule):
             try:
                 config[name] = constructor_config(value)
             except NotRebuildableError as error:  # perhaps one within another
-                foreign[name] = error.kind
+                inside = isinstance(value, Rebuildable)
+                foreign[name] = f"{error.kind} in {type(value).__name__}" if inside else error.kind
         self.save_hyperparameters(config | ({FOREIGN: foreign} if foreign else {}))
 
     def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:
@@ -214,7 +215,8 @@ def read_arguments(kind: type, config: dict[str, Any]) -> dict[str, Any]:
         given = ", ".join(f"{name}=..." for name in missing)
         raise ValueError(
             f"the checkpoint does not hold {names}: only a Rebuildable module keeps how it was "
-            f"built. Give it: {kind.__name__}.load_from_checkpoint(path, {given})"
+            f"built. Build it as it was, its weights are there: "
+            f"{kind.__name__}.load_from_checkpoint(path, {given})"
         )
     hints = get_type_hints(kind.__init__)  # type: ignore[misc]
     arguments = {}

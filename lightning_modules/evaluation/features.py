@@ -65,7 +65,8 @@ def encode_batch(
     if not isinstance(value, Tensor):
         raise TypeError(
             f"evaluation needs forward(image) to return a tensor of features [N, F]; it returned "
-            f"a {type(value).__name__}. Return the backbone features from forward()"
+            f"a {type(value).__name__}. Return the backbone features from forward(), or give the "
+            "callback representation=, a part of the module or a function of module and images"
         )
     return images._replace(value=value.detach().float().flatten(1))
 

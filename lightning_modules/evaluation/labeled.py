@@ -62,7 +62,8 @@ def read_batch(batch: Any, index: Tensor | None = None) -> Labeled:
 
     Args:
         batch: An image tensor, `(image, target)`, `(image, target, index)`, anything longer, or a
-            mapping with `image` and, if there are labels, `target` (`label`) and `index`.
+            mapping with `image` and, if there are any, `target` (`label`) and `index`
+            (`sample_idx`).
         index: `[N]` indices for a batch that has none of its own; -1 if None.
 
     Raises:
@@ -73,7 +74,11 @@ def read_batch(batch: Any, index: Tensor | None = None) -> Labeled:
     elif isinstance(batch, Mapping):
         parts = [
             next((batch[key] for key in keys if key in batch), None)
-            for keys in (("image", "images"), ("target", "label", "labels"), ("index",))
+            for keys in (
+                ("image", "images"),
+                ("target", "label", "labels"),
+                ("index", "sample_idx"),
+            )
         ]
     else:
         parts = list(batch) if isinstance(batch, tuple | list) else [None]

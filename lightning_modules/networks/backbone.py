@@ -204,7 +204,8 @@ def feature_size(backbone: nn.Module, image_channels: int, image_size: int = 32)
     except RuntimeError as error:
         shape = [2, image_channels, image_size, image_size]
         raise ValueError(
-            f"the backbone does not take images of {shape} ({first_line(error)}); give it an "
+            f"the backbone does not take images of {shape} ({first_line(error)}); say the data's "
+            "image_channels and, if it is made for one size, their image_size, or give it an "
             "attribute num_features, the F of its output [N, F]"
         ) from error
     if output.ndim != 2:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ..arguments.ranges import check_count
+from ..checkpoints.plain_data import plain_data
 from ..checkpoints.rebuildable import Rebuildable
 from ..checkpoints.weights_to_come import are_to_come
 from .backbone import check_backbone_args, feature_size, timm_backbone
@@ -99,6 +100,7 @@ class Encoder(Rebuildable):
         check_count("projection_hidden", projection_hidden, at_least=0)
         check_count("projection_layers", projection_layers)
         is_file = isinstance(pretrained, str | PathLike)
+        backbone_args, frozen_stages = plain_data(backbone_args), plain_data(frozen_stages)
         if isinstance(backbone, str):
             check_backbone_args(backbone_args or {})
             backbone = timm_backbone(
@@ -193,6 +195,7 @@ class PerViewEncoder(Rebuildable):
 
     def __init__(self, encoders: list[nn.Module], channels: list[list[int]] | None = None) -> None:
         super().__init__()
+        channels = plain_data(channels)
         if channels is not None and len(channels) != len(encoders):
             raise ValueError(
                 f"got channels for {len(channels)} views and {len(encoders)} encoders; "

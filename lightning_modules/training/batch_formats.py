@@ -9,8 +9,10 @@ from torch import Tensor
 
 ACCEPTED = (
     "MultiViewBatch(views, target, index), (views, target), (views, target, anything) as from "
-    "lightly, (index, views, target) as from solo-learn, or {'views': views}, where views is a "
-    "list of two or more image batches [N, C, H, W]"
+    "lightly, (index, views, target) as from solo-learn, {'views': views}, where views is a list "
+    "of two or more image batches [N, C, H, W], or as from stable-pretraining {'views': [{'image': "
+    "images}, ...]}, {name: {'image': images}, ...} or {'image': images, 'sample_idx': index} with "
+    "each index once for each view"
 )
 
 
@@ -63,7 +65,7 @@ def read_training_batch(batch: Any) -> Batch:
     views: Any = None
     index: Any = None
     if isinstance(batch, Mapping):
-        views, index = batch.get("views"), batch.get("index")
+        views, index = _read_mapping(batch)
     elif hasattr(batch, "views"):
         views, index = batch.views, getattr(batch, "index", None)
     elif isinstance(batch, Sequence) and len(batch) in (2, 3):
@@ -83,6 +85,49 @@ def read_training_batch(batch: Any) -> Batch:
     if len(set(counts)) > 1:
         raise ValueError(f"all views must have the same number of instances, got {counts}")
     return Batch(views, index if isinstance(index, Tensor) and index.ndim == 1 else None)
+
+
+def _read_mapping(batch: Mapping[str, Any]) -> tuple[Any, Any]:
+    """What may be the views of a mapping, and the index."""
+    views, index = batch.get("views", batch.get("image")), _index(batch)
+    if views is None:  # views by name
+        views = batch
+    images = batch.get("image")
+    if views is images and isinstance(images, Tensor) and isinstance(index, Tensor):
+        return _unfold(images, index) if index.shape == images.shape[:1] else (images, index)
+    if isinstance(views, Mapping):
+        views = list(views.values())
+    if isinstance(views, list | tuple) and all(isinstance(view, Mapping) for view in views):
+        index = _index(views[0]) if views and index is None else index
+        views = [view.get("image") for view in views]
+    return views, index
+
+
+def _index(batch: Mapping[str, Any]) -> Any:
+    return batch.get("index", batch.get("sample_idx"))
+
+
+def _unfold(images: Tensor, index: Tensor) -> tuple[list[Tensor], Tensor]:
+    """Views that stand one after the other, V times the same index, as V batches.
+
+    The host waits for a GPU here: how many views there are lies in the index.
+
+    Args:
+        images: `[N V, C, H, W]`.
+        index: Of the instance of each, `[N V]`.
+
+    Raises:
+        ValueError: If one index occurs more often than another.
+    """
+    order = index.argsort(stable=True)
+    instances, counts = index[order].unique_consecutive(return_counts=True)
+    most, least = int(counts.max()), int(counts.min())
+    if most != least:
+        raise ValueError(
+            f"each sample_idx must occur once for each view, but one occurs {least} times and "
+            f"another {most} times; let the batch size be a multiple of the number of views"
+        )
+    return list(images[order].unflatten(0, (-1, most)).unbind(1)), instances
 
 
 def _is_views(value: Any) -> bool:

@@ -65,6 +65,7 @@ class OptimizerSettings:
         for milestone in self.milestones:
             check_count("milestones", milestone)
         check_choice("schedule", self.schedule, ScheduleName)
+        object.__setattr__(self, "milestones", list(self.milestones))
 
     def build(self, module: nn.Module) -> torch.optim.Optimizer:
         """The optimizer of a module's parameters that train.

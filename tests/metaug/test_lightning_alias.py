@@ -3,36 +3,27 @@
 import subprocess
 import sys
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 
 # not importorskip: lightning must not be imported beside pytorch_lightning in this process
 pytestmark = pytest.mark.skipif(find_spec("lightning") is None, reason="pip install '.[plugins]'")
 
-FIT = """
+EXAMPLE = Path(__file__).parents[2] / "examples" / "lightning_trainer.py"
+FIT = f"""
+import runpy
+runpy.run_path({str(EXAMPLE)!r}, run_name="__main__")
 import metaug
-metaug.use_lightning()
 metaug.use_lightning()  # once more does no harm
 import lightning.pytorch as L
 from metaug.callbacks import KNNProbe
-from metaug.datamodules import DigitsDataModule
-from metaug.lightning_modules import Encoder, MetAug
+from metaug.lightning_modules import MetAug
 
 import pytorch_lightning.callbacks.model_checkpoint as aliased
 import lightning.pytorch.callbacks.model_checkpoint as meant
 assert aliased is meant and meant.__name__ == meant.__spec__.name
 assert issubclass(MetAug, L.LightningModule) and issubclass(KNNProbe, L.Callback)
-
-encoder = Encoder(
-    small_images=True, image_channels=1,
-    backbone_args={"layers": [1, 1, 1, 1], "channels": [8, 8, 8, 8]},
-)
-trainer = L.Trainer(
-    max_epochs=1, limit_train_batches=2, logger=False, accelerator="cpu",
-    callbacks=[KNNProbe(k=5)], enable_checkpointing=False,
-)
-trainer.fit(MetAug(encoder), datamodule=DigitsDataModule(batch_size=8, labels_per_class=2))
-assert trainer.global_step == 2 and "val/knn_top1" in trainer.callback_metrics
 """
 TOO_LATE = """
 import pytorch_lightning, metaug
@@ -54,15 +45,35 @@ import lightning.pytorch as L
 from metaug.lightning_modules import Encoder, MetAug
 assert issubclass(MetAug, L.LightningModule)
 """
-LATER = """
-import warnings
+REFUSED = """
+from metaug.datamodules import DigitsDataModule
 from metaug.lightning_modules import Encoder, MetAug
-with warnings.catch_warnings(record=True) as caught:
-    warnings.simplefilter("always")
-    import lightning.pytorch as L
-assert any("call metaug.use_lightning() before" in str(w.message) for w in caught), caught
 assert not issubclass(MetAug, L.LightningModule)
+
+class Own(L.LightningModule):
+    def training_step(self, batch, batch_idx): ...
+    def configure_optimizers(self): ...
+
+encoder = Encoder(
+    small_images=True, image_channels=1,
+    backbone_args={"layers": [1, 1, 1, 1], "channels": [8, 8, 8, 8]},
+)
+trainer = L.Trainer(logger=False, accelerator="cpu", enable_checkpointing=False)
+for model, data in ((MetAug(encoder), None), (Own(), DigitsDataModule())):
+    try:
+        trainer.fit(model, datamodule=data)
+    except TypeError as error:
+        assert f"{type(data or model).__name__} is of pytorch_lightning" in str(error), error
+        assert "Call metaug.use_lightning() first thing" in str(error), error
+    else:
+        raise SystemExit("no error")
+try:
+    trainer.fit(encoder)
+except TypeError as error:
+    assert "`model` must be a `LightningModule`" in str(error), error
 """
+LATER = "from metaug.lightning_modules import MetAug\nimport lightning as L" + REFUSED
+BOTH_BEFORE = "import pytorch_lightning\nimport lightning.pytorch as L" + REFUSED
 COMMAND = """
 import os, sys
 os.environ["METAUG_LIGHTNING"] = "1"
@@ -83,6 +94,7 @@ SCRIPTS = {
     "lightning first": FIRST,
     "lightning between": BETWEEN,
     "lightning later": LATER,
+    "both before": BOTH_BEFORE,
 }
 
 
@@ -92,3 +104,7 @@ def test_in_a_fresh_process(script, tmp_path):
         [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=200
     )
     assert done.returncode == 0, done.stderr
+    if script is FIT:
+        assert "steps: 2 knn: 0." in done.stdout
+        written = {path.name for path in tmp_path.rglob("*.*")}
+        assert written >= {"report.html", "features.npz", "last.ckpt", "model.safetensors"}

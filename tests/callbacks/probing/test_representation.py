@@ -88,10 +88,32 @@ def test_probes_of_one_trainer_look_at_what_each_is_told(tmp_path, capsys):
     assert scores["val/plain_top1"] != scores["val/joined_top1"]
 
 
+def test_is_a_part_of_the_module_or_a_function_of_it():
+    module = small_metaug().eval()
+    image = torch.randn(3, 1, 8, 8)
+    for given in (
+        "encoder.backbone",
+        "encoder",  # whose forward takes views, and represent images
+        lambda metaug, images: metaug.encoder.backbone(images),
+        {"network": "encoder.backbone"},
+        Representation(network="encoder.backbone"),
+        None,
+    ):
+        assert torch.equal(Representation.read(given).of(module)(image), module(image))
+    joined = Representation(network="encoder.backbone", augmented=True).of(module)(image)
+    assert torch.equal(joined, Representation(augmented=True).of(module)(image))
+    assert Representation.read("backbone") == Representation(network="backbone")
+    with pytest.raises(TypeError, match="representation=3 is none; give the dotted path"):
+        LinearProbe(representation=3)
+
+
 def test_says_beside_the_score_what_was_looked_at():
     assert Representation().words == ""
     assert Representation(augmented=True).words == "augmented, "
     assert Representation("conv5", augmented=True).words == "conv5 + augmented, "
+    assert Representation(network="encoder.backbone").words == "encoder.backbone, "
+    assert Representation(network=lambda module, image: image).words == "lambda, "
+    assert Representation(network=split_metaug).words == "split_metaug, "
 
 
 @pytest.mark.parametrize(
@@ -101,6 +123,8 @@ def test_says_beside_the_score_what_was_looked_at():
         (Representation("conv1"), small_metaug, "encoder Encoder has no layer of that name; set"),
         (Representation("conv1"), tiny_module, "no layer of that name; set representation to null"),
         (Representation(augmented=True), tiny_module, "ValidatedModule has no augmented features"),
+        ("encoder.body", small_metaug, "MetAug has no such part; it has encoder, objective, gen"),
+        (Representation("conv1", network="encoder"), split_metaug, "not of both; leave one out"),
     ],
 )
 def test_what_a_module_lacks_is_said_before_training(representation, module, message, tmp_path):

@@ -62,7 +62,9 @@ def test_trying_out_leaves_no_trace():
 
 def test_a_backbone_may_tell_its_size():
     model = nn.Sequential(nn.Flatten(), nn.Linear(64, 5))
-    with pytest.raises(ValueError, match=r"\[2, 1, 32, 32\] .* give it an attribute num_features"):
+    with pytest.raises(
+        ValueError, match=r"\[2, 1, 32, 32\] .* image_size, or give it an attribute"
+    ):
         Encoder(model, image_channels=1)
     model.num_features = 5
     assert Encoder(model, image_channels=1).num_features == 5
