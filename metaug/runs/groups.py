@@ -23,6 +23,7 @@ class Group:
         runs: Its runs.
 
     Examples:
+        >>> from pathlib import Path
         >>> series = [{"loss": {1: 3.0, 2: 1.0}}, {"loss": {1: 3.0, 2: 2.0}}]
         >>> runs = [Run(Path(f"runs/{seed}"), {}, series[seed]) for seed in (0, 1)]
         >>> group = Group("two seeds", runs)

@@ -50,6 +50,7 @@ def render(comparison: Comparison, title: str | None = None) -> str:
             equal=epochs_for_all(comparison),
             differing_head=["setting", *letters],
             differing=[[key, *values] for key, values in comparison.differing.items()],
+            following=[[key, *values] for key, values in comparison.following.items()],
             has_times=any(run.training_seconds for run in runs),
             panels=_panels(comparison),
             alone=", ".join(comparison.alone),
@@ -104,21 +105,21 @@ def _runs_head(comparison: Comparison) -> list[str]:
 
 
 def _run_cells(comparison: Comparison, run: Run) -> list[str]:
-    seed = run.settings.get("seed_everything", next(iter(run.seeds.values()), None))
     scores = [percent(v) for name in comparison.scores for v in (run.last(name), run.best(name))]
     began = f"{run.started.astimezone():%Y-%m-%d %H:%M}" if run.started else "–"
-    on = run.device or "–"
-    return [
-        run.name,
-        shown(seed),
-        run.state,
-        epochs(run),
-        *scores,
-        took(run),
-        began,
-        on,
-        run.version or "–",
+    cells = [run.name, _seed(comparison, run), run.state, epochs(run)]
+    return [*cells, *scores, took(run), began, run.device or "–", run.version or "–"]
+
+
+def _seed(comparison: Comparison, run: Run) -> str:
+    """The seed of all, and others that are not alike in all runs and do not follow it."""
+    general = run.settings.get("seed_everything", "–")
+    others = [
+        f"{key}={shown(seed)}"
+        for key, seed in run.seeds.items()
+        if key not in comparison.alike and seed != general
     ]
+    return ", ".join([shown(general), *others])
 
 
 def _command(run: Run) -> str:

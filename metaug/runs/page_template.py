@@ -80,6 +80,10 @@ probes; a mean lies at the mean time.
 nothing that is learned</summary>
 {{ table(housekeeping_head, housekeeping, texts=range(housekeeping_head | length)) }}</details>
 {% endif -%}
+{% if following %}<details><summary>{{ following | length }} settings of components that not all
+have</summary>
+{{ table(differing_head, following, texts=range(differing_head | length)) }}</details>
+{% endif -%}
 <details><summary>{{ alike | length }} settings that are alike in all</summary>
 {{ table(("setting", "value"), alike, texts=(0, 1)) }}</details>
 </body></html>

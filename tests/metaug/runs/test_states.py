@@ -91,6 +91,7 @@ def test_killed():
     assert process.returncode == -signal.SIGKILL, process.stderr
     run = read_run("runs/digits/version_0")
     assert (run.state, run.epoch) == ("killed", 1)
+    assert run.command.startswith("python -m metaug fit --config=digits.yaml")
     assert json.loads(Path("runs/digits/version_0/status.json").read_text())["state"] == "running"
 
 
