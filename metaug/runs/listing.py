@@ -25,6 +25,7 @@ from metaug.runs.words import (
 
 _COLORS = {"finished": "green", "running": "cyan", "failed": "red", "killed": "red"}
 _ROOM_FOR_SETTINGS = 45
+_SHORTEST_NAME = 12
 
 
 def print_runs(
@@ -37,7 +38,7 @@ def print_runs(
         runs: The runs, in order.
         unreadable: Folders that are named below, each with the reason.
         top: The folder that names are relative to.
-        sort: The score by which the runs are sorted, which gets a column.
+        sort: The score by which the runs are sorted, whose columns come first.
     """
     scores = score_names(runs)
     scores = sorted(scores, key=lambda name: name != sort) if sort in scores else scores
@@ -47,6 +48,9 @@ def print_runs(
         taken = sum(widths) + 2 * (len(widths) - 1)
         if taken <= console.width:
             break
+    if taken > console.width:  # the end of a long path tells more than its beginning
+        widths[0] = max(_SHORTEST_NAME, widths[0] - (taken - console.width))
+        rows = [[_end(row[0], widths[0]), *row[1:]] for row in rows]
     beside = console.width - taken >= _ROOM_FOR_SETTINGS
     console.print(_line(head, widths) + ("  what differs" if beside else ""), style="bold")
     for run, row, words in zip(runs, rows, differences(runs), strict=True):
@@ -66,6 +70,10 @@ def print_runs(
             console.print(Text(" " * indent + part, style="dim"), soft_wrap=True)
     for folder, reason in unreadable.items():
         console.print(Text(f"not listed: {_relative(folder, top)}: {reason}", style="yellow"))
+
+
+def _end(name: str, width: int) -> str:
+    return name if len(name) <= width else "…" + name[1 - width :]
 
 
 def _layouts(scores: list[str]) -> Iterator[tuple[list[str], int]]:

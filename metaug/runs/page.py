@@ -14,7 +14,7 @@ from metaug.runs.scores import epochs_for_all, letter, score_rows
 from metaug.runs.words import epochs, percent, purpose, short_score, took
 
 
-def write_page(comparison: Comparison, file: Path, title: str | None = None) -> None:
+def write_page(comparison: Comparison, file: str | Path, title: str | None = None) -> None:
     """Write the page.
 
     Args:
@@ -22,6 +22,7 @@ def write_page(comparison: Comparison, file: Path, title: str | None = None) -> 
         file: Where to.
         title: Its heading; says what is compared if None.
     """
+    file = Path(file)
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(render(comparison, title), encoding="utf-8")
 

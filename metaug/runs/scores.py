@@ -34,8 +34,8 @@ def mean_and_deviation(value: Statistic, size: int) -> str:
 
 
 def score_rows(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
-    """Head and rows: a group's runs, epoch, training time, and its scores."""
-    head = ["", "runs", "epoch", "training time"]
+    """Head and rows: a group's runs, epoch, its scores, and the training time."""
+    head = ["", "runs", "epoch"]
     equal = epochs_for_all(comparison)
     for name in comparison.scores:
         word = short_score(name)
@@ -45,13 +45,14 @@ def score_rows(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
     rows = []
     for index, group in enumerate(comparison.groups):
         size = len(group.runs)
-        row = [letter(index), str(size), *_epoch_and_time(comparison, group)]
+        epoch, time = _epoch_and_time(comparison, group)
+        row = [letter(index), str(size), epoch]
         for name in comparison.scores:
             values = [group.at(name, group.epoch(name)), group.best(name)]
             values += [group.at(name, equal)] if equal is not None else []
             row += [mean_and_deviation(value, size) for value in values]
-        rows.append(row)
-    return head, rows
+        rows.append([*row, time])
+    return [*head, "training time"], rows
 
 
 def epochs_for_all(comparison: Comparison) -> int | None:

@@ -15,8 +15,10 @@ _HOUSEKEEPING = (
     *("trainer.logger", "trainer.profiler", "trainer.plugins", "trainer.callbacks"),
 )
 _MEASURES = ("Probe", "KNNGrid", "RepresentationInfoNCE", "EarlyStopping")
-_DATA = ("data", "data.root", "data.shards", "data.config_name", "data.train")
-_DATA += ("data.val_fraction", "data.class_list")
+_DATA = (
+    *("data", "data.root", "data.shards", "data.config_name", "data.train"),
+    *("data.val_fraction", "data.class_list"),
+)
 
 
 def settings_of(config: Mapping[str, Any]) -> dict[str, Any]:

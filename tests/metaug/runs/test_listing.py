@@ -42,6 +42,12 @@ def test_the_table_fits_the_terminal(runs, capsys, monkeypatch, width):
     assert lines[-1].startswith("4 runs: 4 finished")
 
 
+def test_long_paths_are_shortened(finished_runs, capsys, monkeypatch):
+    said = listed(capsys, monkeypatch, *(str(path) for path in finished_runs.iterdir()))
+    assert max(map(len, said.splitlines())) <= 80
+    assert "digits/version_3" in said
+
+
 def test_only_what_differs_is_named(runs, capsys, monkeypatch):
     said = listed(capsys, monkeypatch, "runs/digits/version_[01]")
     assert "seed=1" in said
