@@ -42,6 +42,17 @@ def test_the_table_fits_the_terminal(runs, capsys, monkeypatch, width):
     assert lines[-1].startswith("4 runs: 4 finished")
 
 
+def test_a_narrow_terminal_has_fewer_digits_and_scores(runs, capsys, monkeypatch):
+    knn = read_run(runs / "digits" / "version_0").last("val/knn_top1")
+    said = listed(capsys, monkeypatch, width=76)
+    assert max(map(len, said.splitlines())) <= 76
+    assert f" {100 * knn:.1f} " in said
+    assert "linear" in said
+    said = listed(capsys, monkeypatch, width=66)
+    assert max(map(len, said.splitlines())) <= 66
+    assert "linear" not in said
+
+
 def test_long_paths_are_shortened(finished_runs, capsys, monkeypatch):
     said = listed(capsys, monkeypatch, *(str(path) for path in finished_runs.iterdir()))
     assert max(map(len, said.splitlines())) <= 80
