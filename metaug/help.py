@@ -11,6 +11,8 @@ commands:
   test       run the probes on the test images of a checkpoint
   predict    compute the representation of the predict images of a checkpoint
   statistics mean and standard deviation of each channel of the training images, as a config
+  runs       list the runs of a folder: what differs, epochs, scores, time, state
+  compare    one page of several runs: curves, settings, scores over seeds
   configs    list the shipped configs; `configs NAME` prints one, `configs --path NAME` its path
 
 options:

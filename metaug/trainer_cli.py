@@ -32,6 +32,7 @@ from metaug.run_folder import (
     remove_if_nothing_ran,
 )
 from metaug.run_summary import describe
+from metaug.runs.status_file import StatusFile
 from metaug.settings.before_the_run import (
     check_evaluation,
     check_monitors,
@@ -174,7 +175,7 @@ class MetAugCLI(LightningCLI):
             callbacks = [*callbacks, metaug.callbacks.ProgressLine(refresh_rate=10)]
         if started_without_srun():
             config["plugins"] = [*_as_list(config.get("plugins")), LightningEnvironment()]
-        trainer = super()._instantiate_trainer(config, [*callbacks, StopRequests()])
+        trainer = super()._instantiate_trainer(config, [*callbacks, StopRequests(), StatusFile()])
         heed_several_processes(trainer)
         return trainer
 

@@ -9,7 +9,7 @@ import pytest
 
 import metaug
 
-ROOMS = ("metaug.lightning_modules", "metaug.datamodules", "metaug.callbacks")
+ROOMS = ("metaug.lightning_modules", "metaug.datamodules", "metaug.callbacks", "metaug.runs")
 FINDER = doctest.DocTestFinder(exclude_empty=True)
 
 

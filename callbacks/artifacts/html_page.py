@@ -4,8 +4,7 @@ import base64
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from jinja2 import Environment
-
+from .page_parts import environment
 from .score_table import trained_is_best
 
 TITLES = {
@@ -18,43 +17,13 @@ TITLES = {
     "attraction": "Attraction and repulsion that reach the encoder",
 }
 _TEMPLATE = """\
-{%- macro table(head, rows, last_is_best) -%}
-<table><thead><tr>
-{%- for cell in head -%}
-<th{% if not loop.first %} class="number"{% endif %}>{{ cell }}</th>
-{%- endfor -%}
-</tr></thead><tbody>
-{% for row in rows -%}
-<tr{% if last_is_best and loop.last %} class="best"{% endif %}>
-{%- for cell in row -%}
-<td{% if not loop.first %} class="number"{% endif %}>{{ cell }}</td>
-{%- endfor -%}
-</tr>
-{% endfor -%}
-</tbody></table>
-{%- endmacro -%}
+{%- from "macros.html" import table -%}
 <!doctype html>
 <html lang="en"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{{ title }}</title>
 <style>
-:root { --ink: #22303c; --muted: #6b7a88; --line: #e6eaee; --wash: #f6f8fa; }
-body { margin: 0 auto; padding: 2rem 1.25rem 4rem; max-width: 60rem; color: var(--ink);
-  font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }
-h1 { font-size: 1.6rem; margin: 0; }
-h2 { font-size: 1.1rem; margin: 2.4rem 0 .6rem; }
-p.lead { color: var(--muted); margin: .2rem 0 0; }
-img { max-width: 100%; max-height: 30rem; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-th, td { padding: .35rem .9rem .35rem 0; border-bottom: 1px solid var(--line); text-align: left; }
-th { color: var(--muted); font-weight: 500; }
-td.number, th.number { text-align: right; }
-tr.best td { font-weight: 650; }
-pre { background: var(--wash); border: 1px solid var(--line); border-radius: 6px; padding: .8rem;
-  overflow-x: auto; font-size: .85rem; line-height: 1.45; }
-summary { cursor: pointer; color: var(--muted); }
-@media print { details { display: block; } }
-</style></head><body>
+{% include "style.css" %}</style></head><body>
 <h1>{{ title }}</h1>
 <p class="lead">{{ lead }}</p>
 {% if scores[1] %}<h2>Probe scores, top-1 in %</h2>
@@ -101,7 +70,7 @@ def render(
         versions: Version of each package that decides numbers.
     """
     return (
-        Environment(autoescape=True)
+        environment()
         .from_string(_TEMPLATE)
         .render(
             title=title,
