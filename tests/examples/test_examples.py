@@ -26,7 +26,7 @@ pytestmark = pytest.mark.filterwarnings("default")
 
 
 def test_every_example_is_tested():
-    assert {path.stem for path in EXAMPLES.glob("*.py")} == {*OUTPUT, "load_checkpoint"}
+    assert {path.stem for path in EXAMPLES.glob("*.py")} == {*OUTPUT, "load_checkpoint", "notebook"}
 
 
 @pytest.mark.parametrize("name", OUTPUT)

@@ -23,7 +23,9 @@ def test_every_package_is_listed():
         for init in (ROOT / room).rglob("__init__.py"):
             name = ".".join(init.parent.relative_to(ROOT).parts)
             found.add(name if room == "metaug" else f"metaug.{name}")
-    found |= {f"metaug.configs.{path.name}" for path in (ROOT / "configs").iterdir() if is_listed(path)}
+    found |= {
+        f"metaug.configs.{path.name}" for path in (ROOT / "configs").iterdir() if is_listed(path)
+    }
     assert set(settings["packages"]) == found
 
 

@@ -1,4 +1,4 @@
-"""The source distribution and the wheel, built and looked into, and the first command from the wheel."""
+"""The source distribution and the wheel: what is in them, and that the wheel works."""
 
 import re
 import shlex
@@ -85,7 +85,10 @@ def test_source_distribution_is_the_repository(distributions):
     with tarfile.open(distributions / f"metaug-{VERSION}.tar.gz") as archive:
         files = {member.name.partition("/")[2] for member in archive if member.isfile()}
     made = {name for name in files if name.split("/")[0] == "metaug.egg-info"}
-    assert files - made - {"PKG-INFO", "setup.cfg"} == git_files() - made - {"PKG-INFO", "setup.cfg"}
+    assert files - made - {"PKG-INFO", "setup.cfg"} == git_files() - made - {
+        "PKG-INFO",
+        "setup.cfg",
+    }
 
 
 def test_metadata(wheel):
@@ -100,7 +103,9 @@ def test_metadata(wheel):
 
 def test_version_is_the_same_everywhere():
     assert yaml.safe_load((ROOT / "CITATION.cff").read_text())["version"] == VERSION
-    released = re.findall(r"^## \[(\d.*)\] - \d{4}-\d\d-\d\d$", (ROOT / "CHANGELOG.md").read_text(), re.M)
+    released = re.findall(
+        r"^## \[(\d.*)\] - \d{4}-\d\d-\d\d$", (ROOT / "CHANGELOG.md").read_text(), re.M
+    )
     assert released[0] == VERSION
 
 

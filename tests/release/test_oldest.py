@@ -16,6 +16,6 @@ def test_constraints_are_the_lower_bounds():
 
 
 def test_a_requirement_without_a_lower_bound_is_refused():
-    assert constraint("jsonargparse[signatures]>=4.40,<5") == "jsonargparse==4.40"
+    assert constraint("jsonargparse[signatures]>=4.51,<5") == "jsonargparse==4.51"
     with pytest.raises(ValueError, match="'numpy' has no lower bound"):
         constraint("numpy")
