@@ -23,7 +23,7 @@ class Checkpoint(ModelCheckpoint):
 
     - A file is whole or not there, on any file system.
     - SIGTERM and Ctrl-C, at one process or at all, end the run after the batch in progress, with a
-      checkpoint of that very batch.
+      checkpoint of that very batch; so does SLURM's SIGUSR1, which requeues the job as well.
     - After an error, one process keeps its last whole step. Of several none waits for the others:
       nothing is written, and the run goes on from the checkpoint before.
 
@@ -145,6 +145,8 @@ class Checkpoint(ModelCheckpoint):
                 f"--ckpt_path last goes on from {path}" if path else "no checkpoint is there yet"
             )
             print(f"metaug: {reason}{go_on}", file=sys.stderr, flush=True)
+        if isinstance(exception, SIGTERMException) and not reason:
+            StopRequests.requeue_if_asked(trainer)
 
     def _save_checkpoint(self, trainer: pl.Trainer, filepath: str) -> None:
         super()._save_checkpoint(trainer, filepath)

@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C end training between two batches, on all processes together."""
+"""SIGTERM, Ctrl-C and SLURM end training between two batches, on all processes together."""
 
 import os
 import signal
@@ -14,6 +14,8 @@ from metaug.lightning_modules.distributed.agreement import tell_all
 from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.trainer.states import TrainerFn
 from pytorch_lightning.utilities.exceptions import SIGTERMException
+
+from .requeue import requeue_job, requeue_signal
 
 
 class StopRequests(Callback):
@@ -42,11 +44,12 @@ class StopRequests(Callback):
             callbacks.append(cls())  # its own setup follows
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Take the place of Lightning's handler of SIGTERM and of Python's of Ctrl-C."""
+        """Take the place of Lightning's handlers of SIGTERM and SIGUSR1, Python's of Ctrl-C."""
         self.asked = self.agreed = 0
         self._training = False
         handler = partial(self._ask, trainer)
         trainer._signal_connector._sigterm_notifier_fn = handler  # type: ignore[method-assign]
+        trainer._signal_connector._slurm_sigusr_handler_fn = handler  # type: ignore[method-assign]
         if trainer.world_size > 1:  # called before each batch; Lightning asks process 0 alone
             epoch_loop = trainer.fit_loop.epoch_loop
             epoch_loop._broadcast_sigterm_tensor = partial(  # type: ignore[method-assign]
@@ -78,6 +81,14 @@ class StopRequests(Callback):
         self._agree(trainer)
         if self.agreed:
             raise SIGTERMException
+
+    @classmethod
+    def requeue_if_asked(cls, trainer: pl.Trainer) -> None:
+        """Let SLURM start the job again, if it was SLURM that ended it; called after saving."""
+        callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
+        stopped_for = {each.agreed for each in callbacks if isinstance(each, cls)}
+        if trainer.is_global_zero and requeue_signal(trainer) in stopped_for:
+            requeue_job()
 
     def on_train_batch_start(self, trainer: pl.Trainer, *args: Any) -> None:
         """From here on there is something to keep."""

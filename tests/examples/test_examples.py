@@ -28,6 +28,7 @@ NEEDS = {
 }
 # in a process of their own: below, tests/metaug/test_lightning_alias.py and tests/plugins
 ELSEWHERE = {
+    "notebook",
     "load_checkpoint",
     "lightning_trainer",
     "stable_pretraining_module",

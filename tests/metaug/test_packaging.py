@@ -11,6 +11,11 @@ ROOT = Path(__file__).parents[2]
 ROOMS = ("callbacks", "configs", "datamodules", "lightning_modules", "metaug")
 
 
+def is_listed(folder: Path) -> bool:
+    """Whether a folder of configs has some."""
+    return any(folder.glob("*.yaml"))
+
+
 def test_every_package_is_listed():
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
     found = set()
@@ -18,6 +23,9 @@ def test_every_package_is_listed():
         for init in (ROOT / room).rglob("__init__.py"):
             name = ".".join(init.parent.relative_to(ROOT).parts)
             found.add(name if room == "metaug" else f"metaug.{name}")
+    found |= {
+        f"metaug.configs.{path.name}" for path in (ROOT / "configs").iterdir() if is_listed(path)
+    }
     assert set(settings["packages"]) == found
 
 

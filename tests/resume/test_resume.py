@@ -10,8 +10,11 @@ import pytest
 
 from benchmarks.robustness.compare import compare, last_checkpoint, scores
 
+from .cluster import JOB, sbatch
+
 HERE = Path(__file__).parent
 CONFIG = HERE / "tiny.yaml"
+JOB_SCRIPT = HERE.parents[1] / "examples" / "slurm.sh"
 
 
 def fit(folder: Path, *arguments: str, processes: int = 1):
@@ -77,6 +80,23 @@ def test_sigterm_writes_a_checkpoint_of_that_very_step(never_stopped, tmp_path):
     resumed = fit(tmp_path, "--ckpt_path=last")
     assert resumed.returncode == 0, resumed.stdout + resumed.stderr
     assert_same_end(tmp_path, never_stopped)
+
+
+def test_slurm_job_is_requeued_and_goes_on(never_stopped, tmp_path):
+    """Lightning's own handler would save in the middle of the step."""
+    job = ("--config", str(CONFIG))
+    stopped = sbatch(JOB_SCRIPT, tmp_path, *job, stop_at(8, "SIGUSR1"), path=HERE)
+    assert stopped.returncode == 128 + signal.SIGUSR1, stopped.stdout + stopped.stderr
+    folder = tmp_path / "jobs" / JOB
+    assert last_checkpoint(folder)["global_step"] == 8
+    told, saved = (tmp_path / "scontrol.txt").read_text().splitlines()
+    assert told == f"requeue {JOB}"
+    assert saved.endswith("last.ckpt")  # it was there when SLURM was told
+    resumed = sbatch(JOB_SCRIPT, tmp_path, *job, path=HERE)
+    assert resumed.returncode == 0, resumed.stdout + resumed.stderr
+    assert_same_end(folder, never_stopped)
+    assert not list(tmp_path.rglob("hpc_ckpt*"))
+    assert [path.name for path in (tmp_path / "jobs").iterdir()] == [JOB]
 
 
 def interrupt_at(step: int, times: int) -> str:
