@@ -10,6 +10,7 @@ commands:
   validate   run the probes on the validation images of a checkpoint
   test       run the probes on the test images of a checkpoint
   predict    compute the representation of the predict images of a checkpoint
+  sweep      search settings by many runs on this machine, as a sweep file says
   statistics mean and standard deviation of each channel of the training images, as a config
   configs    list the shipped configs; `configs NAME` prints one, `configs --path NAME` its path
 

@@ -1,0 +1,212 @@
+"""What a sweep has found so far: a table, `trials.csv`, `best.yaml` and its command."""
+
+import csv
+import math
+import re
+import shlex
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import yaml
+from optuna.trial import FrozenTrial, TrialState
+from rich.console import Console
+from rich.table import Table
+
+from metaug.settings.config_layers import short
+from metaug.sweeps.attempts import seconds
+from metaug.sweeps.fit_command import arguments
+from metaug.sweeps.folder import SweepFolder
+from metaug.sweeps.study import Study
+
+WIDTH = 80
+ROWS = 30
+STATES = {
+    TrialState.COMPLETE: "done",
+    TrialState.PRUNED: "stopped",
+    TrialState.FAIL: "failed",
+    TrialState.RUNNING: "open",
+}
+_VAGUE = ("lr", "weight", "weight_decay", "k", "name", "kind", "backbone_args")
+# Settings that stand in no config file: changes of one entry of a list
+_ON_THE_COMMAND_LINE = ("callbacks.", "logger.")
+
+
+def short_names(names: Iterable[str]) -> dict[str, str]:
+    """The shortest ends of dotted names that tell them apart, and say enough.
+
+    Examples:
+        >>> short_names(["model.meta.inner_lr", "model.encoder_optimizer.lr"])
+        {'model.meta.inner_lr': 'inner_lr', 'model.encoder_optimizer.lr': 'encoder.lr'}
+    """
+    parts = {name: short(name).replace("_optimizer.", ".").split(".") for name in names}
+    result = {}
+    for name, own in parts.items():
+        length = 2 if own[-1] in _VAGUE else 1
+        others = [other for key, other in parts.items() if key != name]
+        while length < len(own) and any(o[-length:] == own[-length:] for o in others):
+            length += 1
+        result[name] = ".".join(own[-length:])
+    return result
+
+
+def by_score(study: Study) -> list[FrozenTrial]:
+    """All trials: complete ones, the best first; those that were stopped early; the others."""
+    order = [TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING, TrialState.FAIL]
+    sign = -1 if study.sweep.maximize else 1
+
+    def rank(trial: FrozenTrial) -> tuple[int, float, int]:
+        value = trial.value if trial.value is not None else math.nan
+        return (
+            order.index(trial.state),
+            math.inf if math.isnan(value) else sign * value,
+            trial.number,
+        )
+
+    return sorted(study.trials(), key=rank)
+
+
+def score(trial: FrozenTrial) -> float | None:
+    """The last score of a trial; None before the first."""
+    if trial.state == TrialState.COMPLETE:
+        return trial.value
+    steps = trial.intermediate_values
+    return steps[max(steps)] if steps else None
+
+
+def as_cell(value: Any) -> str:
+    """A value in few characters."""
+    if isinstance(value, float):
+        return f"{value:.3g}"
+    return "null" if value is None else str(value)
+
+
+def table(folder: SweepFolder, study: Study) -> Table:
+    """The trials, best first and bold, in at most 80 columns."""
+    names = short_names(parameter.name for parameter in folder.sweep.parameters)
+    trials = by_score(study)[:ROWS]
+    settings = [folder.sweep.setting(trial.params) for trial in trials]
+    cells = [[as_cell(setting.get(name)) for name in names] for setting in settings]
+    heads = ["\n".join(re.split(r"[._]", text)) for text in names.values()]
+    fits = [gap for gap in (2, 1) if _width(heads, cells, gap) <= WIDTH]
+    if not fits:
+        heads = ["parameters"]
+        pairs = [
+            " ".join(f"{text}={cell}" for text, cell in zip(names.values(), row, strict=True))
+            for row in cells
+        ]
+        cells = [[pair] for pair in pairs]
+    result = Table(box=None, padding=(0, fits[0] if fits else 2, 0, 0), pad_edge=False)
+    result.add_column("trial", justify="right", vertical="bottom")
+    for head in heads:
+        result.add_column(head, justify="right" if fits else "left", no_wrap=bool(fits))
+    for head in ("score", "epochs"):
+        result.add_column(head, justify="right", no_wrap=True)
+    result.add_column("state", no_wrap=True)
+    best = study.best()
+    for trial, row in zip(trials, cells, strict=True):
+        value = score(trial)
+        epochs = trial.user_attrs.get("epochs", len(trial.intermediate_values))
+        is_best = best is not None and trial.number == best.number
+        result.add_row(
+            str(trial.number),
+            *row,
+            "" if value is None else f"{value:.4g}",
+            str(epochs) if epochs else "",
+            STATES[trial.state],
+            style="bold" if is_best else "dim" if trial.state == TrialState.FAIL else "",
+        )
+    return result
+
+
+def _width(heads: list[str], cells: list[list[str]], gap: int) -> int:
+    """Columns of text, with those of trial, score, epochs and state."""
+    words = [[*head.split("\n"), *(row[i] for row in cells)] for i, head in enumerate(heads)]
+    others = sum(map(len, ("trial", "0.1234", "epochs", "stopped"))) + 4 * gap
+    return sum(max(map(len, column)) + gap for column in words) + others
+
+
+def write_csv(folder: SweepFolder, study: Study) -> Path:
+    """All trials in `trials.csv`, by number, parameters by their whole names."""
+    path = folder.path / "trials.csv"
+    names = [parameter.name for parameter in folder.sweep.parameters]
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        head = ["trial", *names, folder.sweep.metric, "epochs", "seconds", "state", "error"]
+        writer.writerow(head)
+        for trial in study.trials():
+            setting = folder.sweep.setting(trial.params)
+            writer.writerow(
+                [
+                    trial.number,
+                    *(setting.get(name) for name in names),
+                    score(trial),
+                    trial.user_attrs.get("epochs", len(trial.intermediate_values)),
+                    f"{seconds(folder.trial(trial.number)):.1f}",
+                    STATES[trial.state],
+                    trial.user_attrs.get("error", ""),
+                ]
+            )
+    return path
+
+
+def write_best(folder: SweepFolder, study: Study) -> list[str]:
+    """The best setting as `best.yaml`, to be laid over the configs of the sweep.
+
+    Returns:
+        The words of the command that trains with it; empty before a trial is complete.
+    """
+    best = study.best()
+    if best is None:
+        return []
+    setting = folder.sweep.constants | folder.sweep.setting(best.params)
+    changes = {key: v for key, v in setting.items() if key.startswith(_ON_THE_COMMAND_LINE)}
+    overlay: dict[str, Any] = {}
+    for key, value in setting.items():
+        if key not in changes:
+            *parents, last = key.split(".")
+            place = overlay
+            for parent in parents:
+                place = place.setdefault(parent, {})
+            nested = isinstance(value, str) and value.startswith(("[", "{"))
+            place[last] = yaml.safe_load(value) if nested else value
+    path = folder.path / "best.yaml"
+    text = f"# Overlay: best of {len(study.trials())} trials of the sweep {folder.name}, "
+    text += f"{folder.sweep.metric} {best.value:.4g}, trial {best.number}.\n"
+    path.write_text(text + yaml.safe_dump(overlay, sort_keys=False), encoding="utf-8")
+    shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+    options = [*folder.sweep.options, *folder.options, *arguments(changes)]
+    return ["metaug", "fit", *options, "--config", str(shown)]
+
+
+def show(folder: SweepFolder, study: Study, console: Console | None = None) -> None:
+    """Print the table, the errors of failed trials and the best setting; write the files."""
+    console = console or Console(width=WIDTH, highlight=False)
+    trials = study.trials()
+    if not trials:
+        console.print(f"no trials yet in {folder.path}")
+        return
+    console.print(f"\n[bold]{folder.name}[/bold]: {folder.sweep.metric}, {_counts(trials)}")
+    console.print(table(folder, study))
+    if len(trials) > ROWS:
+        console.print(f"... and {len(trials) - ROWS} more in trials.csv")
+    for trial in trials:
+        if trial.state == TrialState.FAIL:
+            console.print(f"trial {trial.number} failed: {trial.user_attrs.get('error', '')}")
+    write_csv(folder, study)
+    command = write_best(folder, study)
+    files = ["trials.csv"]
+    if any(score(trial) is not None for trial in trials):
+        from metaug.sweeps.figure import write_figure  # takes seconds: torch, matplotlib
+
+        files.append(write_figure(folder, study).name)
+    if command:
+        files.append("best.yaml")
+        console.print(f"the best setting: {shlex.join(command)}", soft_wrap=True)
+    console.print(f"written to {folder.path}: {', '.join(files)}", soft_wrap=True)
+
+
+def _counts(trials: list[FrozenTrial]) -> str:
+    states = [STATES[trial.state] for trial in trials]
+    counts = [f"{states.count(s)} {s}" for s in STATES.values() if s in states]
+    return f"{len(trials)} trials ({', '.join(counts)})"
