@@ -39,7 +39,7 @@ def run_sweep(options: Sequence[str]) -> int:
     code = 0
     if count != 0:
         code = _train(folder, study, count, parallel or 1)
-    show(folder, study)
+    show(folder, study, figure=code == 0)  # who pressed Ctrl-C does not wait
     return code
 
 

@@ -41,7 +41,7 @@ def shares(parallel: int, gpus: list[str], cores: int | None = None) -> list[dic
     result: list[dict[str, str]] = []
     for slot in range(parallel):
         first, last = slot * len(gpus) // parallel, (slot + 1) * len(gpus) // parallel
-        own = gpus[first:last] or gpus[slot % max(len(gpus), 1) :][:1]
+        own = gpus[first:last] if len(gpus) >= parallel else gpus[slot % max(len(gpus), 1) :][:1]
         share = {"CUDA_VISIBLE_DEVICES": ",".join(own)} if own else {}
         if "OMP_NUM_THREADS" not in os.environ:
             share["OMP_NUM_THREADS"] = str(threads)

@@ -84,8 +84,9 @@ def _draw_panel(
             axes.tick_params(axis="x", labelsize=7)
         axes.set_xlim(-0.5, len(labels) - 0.5)
         axes.grid(False, axis="x")
-    elif parameter.is_log:
-        axes.set_xscale("log")
+    else:
+        _show_range(axes, parameter)
+    axes.margins(y=0.1)
     for trial, x, y in zip(trials, places, heights, strict=True):
         stopped = trial.state != TrialState.COMPLETE
         if best is not None and trial.number == best.number:
@@ -96,6 +97,19 @@ def _draw_panel(
             axes.plot(
                 x, y, "o", markersize=5, markerfacecolor=face, markeredgecolor=edge, alpha=0.8
             )
+
+
+def _show_range(axes: Axes, parameter: Parameter) -> None:
+    """All that is searched, so that a best value at its end is seen to be there."""
+    distribution: Any = parameter.distribution
+    low, high = distribution.low, distribution.high
+    if parameter.is_log:
+        axes.set_xscale("log")
+        edge = (high / low) ** 0.04
+        axes.set_xlim(low / edge, high * edge)
+    else:
+        edge = 0.04 * (high - low)
+        axes.set_xlim(low - edge, high + edge)
 
 
 def _apart(slots: list[int]) -> list[float]:
@@ -114,11 +128,15 @@ def _legend(trials: list[FrozenTrial], best: FrozenTrial | None) -> list[Line2D]
     if best is not None:
         label = f"best: trial {best.number}"
         handles.append(Line2D([], [], **{**blank, "color": _BEST}, marker="*", ms=10, label=label))
-    if any(trial.state == TrialState.COMPLETE and trial != best for trial in trials):
+    if any(
+        trial.state == TrialState.COMPLETE and trial.number != (best and best.number)
+        for trial in trials
+    ):
         handles.append(Line2D([], [], **blank, marker="o", ms=5, label="complete"))
-    if any(trial.state != TrialState.COMPLETE for trial in trials):
+    others = {trial.state for trial in trials} - {TrialState.COMPLETE}
+    if others:
         hollow = {"markerfacecolor": "white", "markeredgecolor": _STOPPED}
-        label = "stopped early, or open"
+        label = "stopped early" if others == {TrialState.PRUNED} else "not complete"
         handles.append(Line2D([], [], **blank, marker="o", ms=5, label=label, **hollow))
     return handles
 

@@ -13,11 +13,11 @@ from optuna.trial import TrialState
 from metaug.sweeps import attempts
 from metaug.sweeps.fit_command import arguments
 from metaug.sweeps.folder import SweepFolder
-from metaug.sweeps.score_file import ScoreFile, read_lines, scores
+from metaug.sweeps.score_lines import CALLBACK, read_lines, scores
 from metaug.sweeps.study import Study
 from metaug.sweeps.trial_process import SCORES, TrialProcess, last_error, newest_checkpoint
 
-_POLL = 0.3  # seconds between two looks at the trials
+_POLL = 0.2  # seconds between two looks at the trials
 _FAILURES = 3
 
 
@@ -75,7 +75,7 @@ class LocalSweep:
             words = [*self.folder.common_options(), *arguments(setting)]
             path = self.folder.trial(number)
             words += [f"--trainer.default_root_dir={path}"]
-            words += [f"--trainer.callbacks+={ScoreFile.__module__}.{ScoreFile.__qualname__}"]
+            words += [f"--trainer.callbacks+={CALLBACK}"]
             if attempt.number > 1 and (checkpoint := newest_checkpoint(path)) is not None:
                 words += [f"--ckpt_path={checkpoint}"]
                 print(f"trial {number} goes on from {checkpoint.relative_to(path)}", flush=True)

@@ -4,7 +4,7 @@ import csv
 import math
 import re
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -82,35 +82,36 @@ def as_cell(value: Any) -> str:
 
 
 def table(folder: SweepFolder, study: Study) -> Table:
-    """The trials, best first and bold, in at most 80 columns."""
-    names = short_names(parameter.name for parameter in folder.sweep.parameters)
+    """The trials, best first and bold, in 80 columns; parameters that fit, in the file's order."""
+    best = study.best()
     trials = by_score(study)[:ROWS]
+    names = short_names(parameter.name for parameter in folder.sweep.parameters)
     settings = [folder.sweep.setting(trial.params) for trial in trials]
-    cells = [[as_cell(setting.get(name)) for name in names] for setting in settings]
-    heads = ["\n".join(re.split(r"[._]", text)) for text in names.values()]
-    fits = [gap for gap in (2, 1) if _width(heads, cells, gap) <= WIDTH]
-    if not fits:
-        heads = ["parameters"]
-        pairs = [
-            " ".join(f"{text}={cell}" for text, cell in zip(names.values(), row, strict=True))
-            for row in cells
-        ]
-        cells = [[pair] for pair in pairs]
-    result = Table(box=None, padding=(0, fits[0] if fits else 2, 0, 0), pad_edge=False)
-    result.add_column("trial", justify="right", vertical="bottom")
-    for head in heads:
-        result.add_column(head, justify="right" if fits else "left", no_wrap=bool(fits))
-    for head in ("score", "epochs"):
+    columns = {
+        "\n".join(re.split(r"[._]", text)): [as_cell(setting.get(name)) for setting in settings]
+        for name, text in names.items()
+    }
+    gap = 2 if _width(columns, 2) <= WIDTH else 1
+    while _width(columns, gap) > WIDTH:
+        columns.popitem()
+    title = f"{len(names) - len(columns)} more parameters in trials.csv"
+    result = Table(
+        box=None,
+        padding=(0, gap, 0, 0),
+        pad_edge=False,
+        caption=title if len(columns) < len(names) else None,
+        caption_justify="left",
+    )
+    for head in ("trial", *columns, "score", "epochs"):
         result.add_column(head, justify="right", no_wrap=True)
     result.add_column("state", no_wrap=True)
-    best = study.best()
-    for trial, row in zip(trials, cells, strict=True):
+    for row, trial in enumerate(trials):
         value = score(trial)
         epochs = trial.user_attrs.get("epochs", len(trial.intermediate_values))
         is_best = best is not None and trial.number == best.number
         result.add_row(
             str(trial.number),
-            *row,
+            *(cells[row] for cells in columns.values()),
             "" if value is None else f"{value:.4g}",
             str(epochs) if epochs else "",
             STATES[trial.state],
@@ -119,11 +120,19 @@ def table(folder: SweepFolder, study: Study) -> Table:
     return result
 
 
-def _width(heads: list[str], cells: list[list[str]], gap: int) -> int:
-    """Columns of text, with those of trial, score, epochs and state."""
-    words = [[*head.split("\n"), *(row[i] for row in cells)] for i, head in enumerate(heads)]
+def _width(columns: Mapping[str, list[str]], gap: int) -> int:
+    """Columns of text that the table takes, with trial, score, epochs and state."""
+    words = [[*head.split("\n"), *cells] for head, cells in columns.items()]
     others = sum(map(len, ("trial", "0.1234", "epochs", "stopped"))) + 4 * gap
     return sum(max(map(len, column)) + gap for column in words) + others
+
+
+def best_line(folder: SweepFolder, best: FrozenTrial) -> str:
+    """The best setting in short names."""
+    names = short_names(parameter.name for parameter in folder.sweep.parameters)
+    setting = folder.sweep.setting(best.params)
+    pairs = ", ".join(f"{names[name]} {as_cell(value)}" for name, value in setting.items())
+    return f"best: trial {best.number}, {best.value:.4g} by {pairs}"
 
 
 def write_csv(folder: SweepFolder, study: Study) -> Path:
@@ -164,7 +173,7 @@ def write_best(folder: SweepFolder, study: Study) -> list[str]:
     overlay: dict[str, Any] = {}
     for key, value in setting.items():
         if key not in changes:
-            *parents, last = key.split(".")
+            *parents, last = short(key).split(".")  # `init_args` in some keys alone is refused
             place = overlay
             for parent in parents:
                 place = place.setdefault(parent, {})
@@ -179,9 +188,15 @@ def write_best(folder: SweepFolder, study: Study) -> list[str]:
     return ["metaug", "fit", *options, "--config", str(shown)]
 
 
-def show(folder: SweepFolder, study: Study, console: Console | None = None) -> None:
-    """Print the table, the errors of failed trials and the best setting; write the files."""
-    console = console or Console(width=WIDTH, highlight=False)
+def show(folder: SweepFolder, study: Study, *, figure: bool = True) -> None:
+    """Print the table, the errors of failed trials and the best setting; write the files.
+
+    Args:
+        folder: The sweep's.
+        study: Its trials.
+        figure: Whether to draw `sweep.png` too, for which torch is loaded.
+    """
+    console = Console(width=WIDTH, highlight=False)
     trials = study.trials()
     if not trials:
         console.print(f"no trials yet in {folder.path}")
@@ -196,13 +211,15 @@ def show(folder: SweepFolder, study: Study, console: Console | None = None) -> N
     write_csv(folder, study)
     command = write_best(folder, study)
     files = ["trials.csv"]
-    if any(score(trial) is not None for trial in trials):
+    if figure and any(score(trial) is not None for trial in trials):
         from metaug.sweeps.figure import write_figure  # takes seconds: torch, matplotlib
 
         files.append(write_figure(folder, study).name)
-    if command:
+    best = study.best()
+    if command and best is not None:
         files.append("best.yaml")
-        console.print(f"the best setting: {shlex.join(command)}", soft_wrap=True)
+        console.print(best_line(folder, best))
+        console.print(f"train with it: {shlex.join(command)}", soft_wrap=True)
     console.print(f"written to {folder.path}: {', '.join(files)}", soft_wrap=True)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from metaug.sweeps.attempts import Attempt
-from metaug.sweeps.score_file import VARIABLE
+from metaug.sweeps.score_lines import VARIABLE
 
 SCORES = "scores.jsonl"
 PATIENCE = 120.0
