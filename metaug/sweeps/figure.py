@@ -14,8 +14,8 @@ from optuna.trial import FrozenTrial, TrialState
 from metaug.callbacks.plotting.style import COLORS, MUTED, style
 from metaug.sweeps.folder import SweepFolder
 from metaug.sweeps.parameters import Parameter
-from metaug.sweeps.report import as_cell, score, short_names
 from metaug.sweeps.study import Study
+from metaug.sweeps.trial_values import as_cell, score, short_names
 
 _COLUMNS = {1: 1, 2: 2, 4: 2}
 _DONE, _STOPPED, _BEST = COLORS[0], MUTED, COLORS[1]
@@ -135,7 +135,7 @@ def _legend(trials: list[FrozenTrial], best: FrozenTrial | None) -> list[Line2D]
         handles.append(Line2D([], [], **blank, marker="o", ms=5, label="complete"))
     others = {trial.state for trial in trials} - {TrialState.COMPLETE}
     if others:
-        hollow = {"markerfacecolor": "white", "markeredgecolor": _STOPPED}
+        hollow: Any = {"markerfacecolor": "white", "markeredgecolor": _STOPPED}
         label = "stopped early" if others == {TrialState.PRUNED} else "not complete"
         handles.append(Line2D([], [], **blank, marker="o", ms=5, label=label, **hollow))
     return handles

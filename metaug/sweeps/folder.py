@@ -73,11 +73,13 @@ def open_folder(
     assert content is not None
     sweep = check_sweep(content)
     check_options(options, [*content["parameters"]])
+    if seed is None:
+        seed = int((before or {}).get("sampler_seed", 0))
     now = {
         "sweep": content,
         "options": list(options),
         "configs": _configs([*sweep.options, *options]),
-        "sampler_seed": seed if seed is not None else (before or {}).get("sampler_seed", 0),
+        "sampler_seed": seed,
     }
     if before is None:
         path.mkdir(parents=True, exist_ok=True)
@@ -88,7 +90,7 @@ def open_folder(
         raise ValueError(
             f"{path} holds another sweep: {difference}; give another --folder, or remove this one"
         )
-    return SweepFolder(path, sweep, list(options), now["sampler_seed"])
+    return SweepFolder(path, sweep, list(options), seed)
 
 
 def _configs(options: Sequence[str]) -> dict[str, Any]:
@@ -106,8 +108,7 @@ def _difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | None
                 return f"{name} {key} {then}, and that of this command {today}"
     for part, name in (("options", "options"), ("sampler_seed", "--sampler_seed")):
         if before[part] != now[part]:
-            theirs, ours = _shown(before[part]), _shown(now[part])
-            return f"its {name}: {theirs}; those of this command: {ours}"
+            return f"its {name}: {_shown(before[part])}; those of this command: {_shown(now[part])}"
     return None
 
 

@@ -112,8 +112,8 @@ class LocalSweep:
             code = process.code()
             lines = read_lines(self.folder.trial(number) / SCORES)
             taken = scores(lines)
-            last_epoch = bool(taken) and taken[-1]["epoch"] == taken[-1]["epochs"]
-            if self.study.report(number, [line["value"] for line in taken]) and not last_epoch:
+            at_end = bool(taken) and taken[-1]["epoch"] == taken[-1]["epochs"]
+            if self.study.report(number, [line["value"] for line in taken], at_end=at_end):
                 process.stop()
             if process.is_overdue:
                 process.kill()
@@ -129,13 +129,9 @@ class LocalSweep:
     ) -> None:
         taken = scores(lines)
         if code == 0 and not taken:
-            logged = next((line["names"] for line in reversed(lines) if "names" in line), [])
-            names = ", ".join(name for name in logged if "/" in name) or "nothing"
             self._end(number, TrialState.FAIL, error="the score was never logged")
-            raise ValueError(
-                f"trial {number} never logged {self.folder.sweep.metric}; it logged: {names}. "
-                "Name one of these as the sweep's metric, in another --folder"
-            )
+            self._check_metric(number, lines)
+            return
         if code == 0 and math.isfinite(taken[-1]["value"]):
             self._end(number, TrialState.COMPLETE, value=taken[-1]["value"])
         elif process.asked_to_stop:
@@ -166,6 +162,16 @@ class LocalSweep:
         best = self.study.best()
         lead = f"; best {best.value:.4g}, trial {best.number}" if best is not None else ""
         return f"{what}: {self.folder.sweep.metric} {trial.value:.4g} after {epochs}{lead}"
+
+    def _check_metric(self, number: int, lines: list[dict[str, Any]]) -> None:
+        if any(trial.intermediate_values for trial in self.study.trials()):
+            return
+        logged: list[str] = next((line["names"] for line in lines[::-1] if "names" in line), [])
+        names = ", ".join(name for name in logged if "/" in name) or "nothing"
+        raise ValueError(
+            f"trial {number} never logged {self.folder.sweep.metric}; it logged: {names}. "
+            "Name one of these as the sweep's metric, in another --folder"
+        )
 
     def _check_failures(self) -> None:
         ended = [trial for trial in self.study.trials() if trial.state.is_finished()]

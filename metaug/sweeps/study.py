@@ -94,23 +94,26 @@ class Study:
     def _trial(self, number: int) -> Trial:
         return Trial(self._study, self.trials()[number]._trial_id)
 
-    def report(self, number: int, values: list[float]) -> bool:
+    def report(self, number: int, values: list[float], *, at_end: bool = False) -> bool:
         """Give a trial's scores so far; whether it is to be stopped.
 
         Args:
             number: Of the trial.
             values: All of them, in order; those that were given before are passed over.
+            at_end: Whether the last one is of the last epoch, after which there is nothing to stop.
         """
         known = len(self.trials()[number].intermediate_values)
         for count in range(known + 1, len(values) + 1):
             trial = self._trial(number)
             trial.report(values[count - 1], count)
-            if trial.should_prune():
+            if trial.should_prune() and not at_end:
                 trial.set_user_attr("pruned", True)
                 return True
         return False
 
-    def end(self, number: int, state: TrialState, *, value: float | None = None, **notes: object):
+    def end(
+        self, number: int, state: TrialState, *, value: float | None = None, **notes: object
+    ) -> None:
         """End a trial.
 
         Args:
@@ -172,7 +175,7 @@ def pruner(sweep: Sweep) -> BasePruner:
     if not stop:
         return NopPruner()
     if stop["type"] == "median":
-        return MedianPruner(n_startup_trials=4, n_warmup_steps=int(stop.get("min_iter", 1)) - 1)
+        return MedianPruner(n_startup_trials=4, n_warmup_steps=int(stop.get("min_iter", 1)))
     eta = int(stop.get("eta", 3))
     first = stop.get("min_iter") or max(1, int(stop["max_iter"]) // eta ** int(stop["s"]))
     return SuccessiveHalvingPruner(min_resource=int(first), reduction_factor=eta)

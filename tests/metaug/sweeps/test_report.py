@@ -10,8 +10,9 @@ from optuna.trial import TrialState
 
 from metaug.cli import main
 from metaug.sweeps.folder import open_folder
-from metaug.sweeps.report import WIDTH, short_names, show
+from metaug.sweeps.report import WIDTH, show
 from metaug.sweeps.study import Study
+from metaug.sweeps.trial_values import short_names
 
 LOG = {"distribution": "log_uniform_values", "min": 1e-4, "max": 1e-2}
 PARAMETERS = {

@@ -114,4 +114,6 @@ def test_poor_trials_are_stopped_and_good_ones_go_on(early_terminate, first, tmp
     assert now.trials()[4].value == 0.1
     now.propose()
     assert not now.report(5, [0.9] * 5)
+    now.propose()
+    assert not now.report(6, poor, at_end=True)
     assert now.best().number == 3  # of those that are complete
