@@ -10,6 +10,7 @@ commands:
   validate   run the probes on the validation images of a checkpoint
   test       run the probes on the test images of a checkpoint
   predict    compute the representation of the predict images of a checkpoint
+  sweep      search settings by many runs on this machine, as a sweep file says
   statistics mean and standard deviation of each channel of the training images, as a config
   runs       list the runs of a folder: what differs, epochs, scores, time, state
   compare    one page of several runs: curves, settings, scores over seeds
