@@ -6,17 +6,18 @@ import timm
 import torch
 from metaug.callbacks import export_backbone
 from metaug.callbacks.artifacts.timm_export import built_with
-from metaug.lightning_modules import Encoder
-from metaug.lightning_modules.networks.exported_backbone import read_exported
+from metaug.lightning_modules import Encoder, read_exported
 from torch import nn
 
 
-def run_card(folder, image):
-    """Execute the card's own Python, in its folder, and encode an image."""
+def run_card(folder, image, monkeypatch):
+    """Execute the lines of the card that build the network, in its folder, and encode an image."""
     card = (folder / "README.md").read_text()
     snippet = re.search(r"```python\n(.*?)```", card, re.DOTALL).group(1)
     scope = {}
-    exec(snippet.replace("model.safetensors", str(folder / "model.safetensors")), scope)
+    with monkeypatch.context() as patch:
+        patch.chdir(folder)
+        exec(snippet.partition("\nimport torch\n")[0], scope)
     with torch.no_grad():
         return scope["model"].eval()(image)
 
@@ -46,7 +47,7 @@ def run_card(folder, image):
         ({"backbone": "fastvit_t8", "small_images": True}, 32),  # and of branches
     ],
 )
-def test_the_cards_own_code_rebuilds_the_backbone(tmp_path, encoder, side):
+def test_the_cards_own_code_rebuilds_the_backbone(tmp_path, monkeypatch, encoder, side):
     built = nn.Module()
     built.encoder = Encoder(**encoder)
     for module in built.modules():
@@ -56,7 +57,7 @@ def test_the_cards_own_code_rebuilds_the_backbone(tmp_path, encoder, side):
     export_backbone(backbone, tmp_path, architecture_args=built_with(built))
     image = torch.rand(2, encoder.get("image_channels", 3), side, side)
     with torch.no_grad():
-        assert torch.equal(run_card(tmp_path, image), backbone(image))
+        assert torch.equal(run_card(tmp_path, image, monkeypatch), backbone(image))
         assert torch.equal(read_exported(tmp_path).eval()(image), backbone(image))
 
 
