@@ -11,6 +11,7 @@ commands:
   test       run the probes on the test images of a checkpoint
   predict    compute the representation of the predict images of a checkpoint
   statistics mean and standard deviation of each channel of the training images, as a config
+  export     the backbone of a checkpoint for timm, ONNX, torch.export or the Hub, with a model card
   configs    list the shipped configs; `configs NAME` prints one, `configs --path NAME` its path
 
 options:

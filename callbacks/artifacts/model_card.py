@@ -151,9 +151,10 @@ def _loading(
     )
     parts = [f"## Load it\n{where}"]
     if weights is not None:
+        names = " under timm's own names" if model.architecture else ""
         parts.append(
             f"```python\n{loading_snippet(model, name, weights, preprocessing)}\n```\n"
-            f"`{weights}` holds the weights{' under timm names' if model.architecture else ''}.\n"
+            f"`{weights}` holds the weights{names}.\n"
         )
     if ONNX in differences:
         parts.append(

@@ -16,7 +16,7 @@ from metaug.lightning_modules.networks.exported_backbone import (
     small_image_backbone,
     stem_change,
 )
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import nn
 
 from .preprocessing import Preprocessing
@@ -163,4 +163,5 @@ def write_timm(
     if weights:
         state = backbone.state_dict().items()
         tensors = {name: value.detach().cpu().contiguous() for name, value in state}
-        save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
+        # by its bytes: safetensors makes files that their owner alone may read
+        (folder / WEIGHTS).write_bytes(save(tensors, metadata={"format": "pt"}))

@@ -5,4 +5,4 @@ file or folder of its own in `metaug/`, imported by `run`: torch and Lightning t
 help is there at once.
 """
 
-OTHER_COMMANDS = ("statistics", "configs")
+OTHER_COMMANDS = ("statistics", "export", "configs")
