@@ -104,7 +104,7 @@ def export_checkpoint(
     run = path.absolute().parent
     run = run.parent if run.name == "checkpoints" else run
     text = _config_text(run, config)
-    datamodule = None if text is None else _datamodule(yaml.safe_load(text))
+    datamodule = None if text is None else datamodule_of(yaml.safe_load(text))
     folder = Path(output) if output is not None else run / "export"
     states = saved.get("callbacks", {})
     export_backbone(
@@ -148,7 +148,7 @@ def _config_text(run: Path, config: str | Path | None) -> str | None:
     return path.read_text(encoding="utf-8")
 
 
-def _datamodule(settings: Mapping[str, Any]) -> LightningDataModule | None:
+def datamodule_of(settings: Mapping[str, Any]) -> LightningDataModule | None:
     """The data module of a config; what it reads need not be there."""
     data = (settings or {}).get("data")
     if not data:

@@ -30,7 +30,15 @@ def changed_by_chance(backbone):
     ("encoder", "size"),
     [
         ({"backbone": "test_resnet", "small_images": True, "image_channels": 1}, 16),
-        ({"backbone": "test_vit", "image_size": 48, "channels_last": True}, 48),
+        (
+            {
+                "backbone": "test_vit",
+                "image_size": 48,
+                "channels_last": True,
+                "backbone_args": {"depth": 1},
+            },
+            48,
+        ),
     ],
 )
 def test_programs_give_the_features_of_the_backbone(tmp_path, capfd, encoder, size):
