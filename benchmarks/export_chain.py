@@ -106,7 +106,7 @@ def compare(run: Path, files: Sequence[Path], export: Path | None = None) -> lis
             share = float((levels > 0.01).float().mean())
             title = "images by Pillow and numpy" if name == "images" else name
             rows.append(
-                f"| {title}, in levels of 255 | {levels.max():.2g} ({share:.2%} of pixels) |"
+                f"| {title}, in levels of 255 | {levels.max():.2g} ({share:.2%} of the values) |"
             )
     with torch.inference_mode():
         own, same = module(images), module(given["images"])
