@@ -133,14 +133,15 @@ def image_shape(backbone: nn.Module, preprocessing: Preprocessing) -> list[int]:
     Raises:
         ValueError: If neither the data nor timm say H and W.
     """
-    size = preprocessing.image_size
+    if preprocessing.image_size is not None:
+        return [preprocessing.channels, preprocessing.image_size, preprocessing.image_size]
     own = (getattr(backbone, "pretrained_cfg", None) or {}).get("input_size")
-    if size is None and own is None:
+    if own is None:
         raise ValueError(
             "onnx and torch_export need the size of the images, which neither the data nor the "
             "backbone say: set image_size to their edge in pixels"
         )
-    return [preprocessing.channels, *([size, size] if size is not None else own[1:])]
+    return [preprocessing.channels, *own[1:]]
 
 
 def _make_room(folder: Path) -> None:

@@ -44,7 +44,7 @@ def check_formats(formats: Sequence[str]) -> None:
 def for_inference(backbone: nn.Module) -> nn.Module:
     """A copy on the CPU, in float32 and evaluation mode, that asks for no gradients."""
     inference = copy.deepcopy(backbone).to(device="cpu", dtype=torch.float32).eval()
-    return inference.to(memory_format=torch.contiguous_format).requires_grad_(False)  # type: ignore[call-overload]
+    return inference.to(memory_format=torch.contiguous_format).requires_grad_(False)
 
 
 def traced(backbone: nn.Module, shape: Sequence[int], formats: Sequence[str]) -> Any:
