@@ -3,8 +3,9 @@
 from metaug.lightning_modules.evaluation.features import extract
 from metaug.lightning_modules.evaluation.labeled import Features
 
+from .artifacts.exported_folder import export_backbone
+from .artifacts.hub import push_to_hub
 from .artifacts.run_files import run_directory
-from .artifacts.timm_export import export_backbone
 from .checkpoint import Checkpoint
 from .compile_backbone import CompileBackbone
 from .export import Export
@@ -61,6 +62,7 @@ __all__ = [
     "feature_std",
     "knn_predict",
     "knn_predict_grid",
+    "push_to_hub",
     "run_directory",
     "save_features",
     "two_view_infonce",

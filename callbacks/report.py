@@ -1,9 +1,5 @@
 """A report of a run: one HTML page."""
 
-import platform
-import shlex
-import sys
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -12,29 +8,10 @@ import yaml
 from pytorch_lightning.callbacks import Callback
 
 from .artifacts.html_page import render
+from .artifacts.run_facts import command_line, versions
 from .artifacts.run_files import is_trial, run_directory, written_files
 from .artifacts.score_table import score_table
 from .summary import Summary, score_names
-
-PACKAGES = ("metaug", "torch", "torchvision", "pytorch-lightning", "timm", "numpy")
-
-
-def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that decide numbers."""
-    known = {"python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            known[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return known
-
-
-def command_line() -> str:
-    """The command that started this process."""
-    path = Path(sys.argv[0] if sys.argv and sys.argv[0] else "python")
-    program = ["python", "-m", path.parent.name] if path.name == "__main__.py" else [path.name]
-    return shlex.join([*program, *sys.argv[1:]])
 
 
 class Report(Callback):

@@ -13,6 +13,7 @@ from .meta_gradient import (
 from .metaug import MetAug
 from .networks.alexnet import AlexNet, AlexNetSplit
 from .networks.encoder import Encoder, PerViewEncoder
+from .networks.exported_backbone import read_exported
 from .networks.extrapolation_generator import ExtrapolationGenerator
 from .networks.generator import AugmentationGenerator
 from .networks.noise_generator import NoiseGenerator
@@ -66,4 +67,5 @@ __all__ = [
     "info_nce",
     "margin_regularization",
     "oucl",
+    "read_exported",
 ]

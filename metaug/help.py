@@ -14,6 +14,7 @@ commands:
   statistics mean and standard deviation of each channel of the training images, as a config
   runs       list the runs of a folder: what differs, epochs, scores, time, state
   compare    one page of several runs: curves, settings, scores over seeds
+  export     the backbone of a checkpoint for timm, ONNX, torch.export or the Hub, with a model card
   configs    list the shipped configs; `configs NAME` prints one, `configs --path NAME` its path
 
 options:

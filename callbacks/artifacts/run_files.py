@@ -80,7 +80,8 @@ def files_of(trainer: pl.Trainer) -> dict[str, str]:
         written["figures"] = f"{_short(figures[0].parent)}/: {names}"
     for path in files:
         if path not in figures:
-            written[path.stem.replace("_", " ")] = _short(path)
+            name = path.stem.replace("_", " ")
+            written[name] = f"{written[name]}, {path.name}" if name in written else _short(path)
     if trainer.logger is not None and folder.exists():
         written["logs"] = _short(folder)
     return written

@@ -1,4 +1,4 @@
-"""A backbone as files that timm loads: which timm model it is, weights, config and card."""
+"""A backbone as files that timm loads: which timm model it is, its config and its weights."""
 
 import json
 from collections.abc import Mapping
@@ -10,15 +10,16 @@ import timm
 import torch
 from metaug.lightning_modules.networks.exported_backbone import (
     CONFIG,
+    OTHER_STEM,
     WEIGHTS,
     differing_layers,
     small_image_backbone,
     stem_change,
 )
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import nn
 
-from .model_card import CARD, loading_snippet, table
+from .preprocessing import Preprocessing
 
 
 @dataclass(frozen=True)
@@ -105,10 +106,15 @@ def recognize(
     )
 
 
-def image_channels(backbone: nn.Module) -> int:
-    """C of the images that a backbone takes, as its first convolution says; 3 without one."""
+def image_channels(backbone: nn.Module, otherwise: int | None = None) -> int:
+    """C of the images that a backbone takes, as its first convolution says.
+
+    Args:
+        backbone: The module.
+        otherwise: C where it has no convolution; 3 if None.
+    """
     convolutions = (m for m in backbone.modules() if isinstance(m, nn.Conv2d))
-    return next((convolution.in_channels for convolution in convolutions), 3)
+    return next((convolution.in_channels for convolution in convolutions), otherwise or 3)
 
 
 def _differences(expected: nn.Module, backbone: nn.Module) -> list[str]:
@@ -122,97 +128,40 @@ def _differences(expected: nn.Module, backbone: nn.Module) -> list[str]:
     return [*weights, *differing_layers(expected, backbone)]
 
 
-def _evaluation_transform(channels: int, preprocessing: Mapping[str, Any]) -> dict[str, Any]:
-    """Timm's words for it: the shorter edge resized to the image size, then the middle."""
-    size, mean, std = (preprocessing.get(name) for name in ("image_size", "mean", "std"))
-    known: dict[str, Any] = {}
-    if size is not None:
-        known |= {"input_size": [channels, size, size], "crop_pct": 1.0, "crop_mode": "center"}
-        known |= {"interpolation": "bilinear"}
-    if mean is not None and std is not None and len(mean) == channels:
-        known |= {"mean": [float(value) for value in mean], "std": [float(value) for value in std]}
-    return known
-
-
-def export_backbone(
+def write_timm(
     backbone: nn.Module,
-    folder: str | Path,
+    model: TimmModel,
+    folder: Path,
+    preprocessing: Preprocessing,
     *,
-    architecture: str | None = None,
-    architecture_args: Mapping[str, Any] | None = None,
-    method: str = "MetAug",
-    scores: Mapping[str, Any] | None = None,
-    training: Mapping[str, Any] | None = None,
-    preprocessing: Mapping[str, Any] | None = None,
-) -> Path:
-    """Write `model.safetensors`, `config.json` and the card `README.md`.
-
-    A backbone that timm made needs neither `architecture` nor, if it has its usual form,
-    `architecture_args`. `timm.create_model("local-dir:FOLDER", pretrained=True)` loads it; if it
-    has the stem for small images, the card has the lines of plain timm that give it, and
-    `small_images` stands in the config. Both are read by `PretrainedEncoder`. A module of your own,
-    or timm's with a stem of your own and `architecture=""`, is written as weights alone.
+    weights: bool = True,
+) -> None:
+    """Write `config.json`, which timm's `local-dir:` reads, and `model.safetensors`.
 
     Args:
         backbone: The module.
+        model: What `recognize` says of it.
         folder: Where to write.
-        architecture: Timm's name of it; what the module says of itself if None.
-        architecture_args: What else `timm.create_model` needs for it.
-        method: What trained it, for the card.
-        scores: Name and value of scores, for the card.
-        training: Name and value of facts about the training, for the card.
-        preprocessing: `image_size`, `mean` and `std` of the images it was trained on, for
-            `timm.data.resolve_data_config`; what timm says of the architecture if None.
-
-    Returns:
-        The file of weights.
-
-    Raises:
-        ValueError: If the backbone differs from timm's model in more than the stem for small
-            images.
-
-    Examples:
-        >>> import tempfile, timm
-        >>> backbone = timm.create_model("test_resnet", num_classes=0)
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     path = export_backbone(backbone, folder)
-        ...     again = timm.create_model(f"local-dir:{folder}", pretrained=True)
-        >>> torch.equal(again.conv1[0].weight, backbone.conv1[0].weight)
-        True
+        preprocessing: Of the images that it was evaluated on.
+        weights: Whether to write the weights too.
     """
-    model = recognize(backbone, architecture, architecture_args)
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    state = {
-        name: value.detach().cpu().contiguous() for name, value in backbone.state_dict().items()
-    }
-    save_file(state, folder / WEIGHTS, metadata={"format": "pt"})
     own = getattr(backbone, "pretrained_cfg", None) or {}
     config = {
-        "architecture": model.architecture,
+        "architecture": model.architecture and model.architecture + (OTHER_STEM * bool(model.stem)),
         "num_classes": 0,
         "num_features": getattr(backbone, "num_features", None),
         "model_args": {k: v for k, v in model.arguments.items() if k != "num_classes"},
         "small_images": bool(model.stem),
         "pretrained_cfg": {
             "num_classes": 0,
-            "input_size": [image_channels(backbone), *own.get("input_size", [])[1:]],
+            "input_size": [preprocessing.channels, *own.get("input_size", [])[1:]],
             "fixed_input_size": own.get("fixed_input_size", False),
-            **_evaluation_transform(image_channels(backbone), preprocessing or {}),
+            **preprocessing.pretrained_cfg(),
         },
     }
-    (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n")
-    card = CARD.format(
-        method=method,
-        architecture=model.architecture or type(backbone).__name__,
-        channels=image_channels(backbone),
-        features=getattr(backbone, "num_features", "an unknown number of"),
-        snippet=loading_snippet(model.architecture, model.arguments, model.stem, WEIGHTS),
-        weights=WEIGHTS,
-        library="library_name: timm\n" if model.architecture else "",
-        names=" under timm's own names" if model.architecture else "",
-        scores=table(scores or {}, ("score", "value")),
-        training=table(training or {}, ("", "")),
-    )
-    (folder / "README.md").write_text(card)
-    return folder / WEIGHTS
+    (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    if weights:
+        state = backbone.state_dict().items()
+        tensors = {name: value.detach().cpu().contiguous() for name, value in state}
+        # by its bytes: safetensors makes files that their owner alone may read
+        (folder / WEIGHTS).write_bytes(save(tensors, metadata={"format": "pt"}))

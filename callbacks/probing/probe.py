@@ -41,6 +41,7 @@ class Probe(EvaluationCallback):
         self.bank = bank
         self.scores: dict[str, float] = {}
         self.epoch = self.step = -1
+        self.conditions = ""
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Say at once what could never run."""
@@ -144,8 +145,8 @@ class Probe(EvaluationCallback):
                 batch_size=1,
             )
         settings = self.settings(self.bank_size)
-        conditions = f"{self.representation.words}{settings}, queries {self.query_size}"
-        pl_module.print(f"epoch {trainer.current_epoch}: {self.shown(scores, conditions)}")
+        self.conditions = f"{self.representation.words}{settings}, queries {self.query_size}"
+        pl_module.print(f"epoch {trainer.current_epoch}: {self.shown(scores, self.conditions)}")
 
     def shown(self, scores: dict[str, float], conditions: str) -> str:
         """The scores as they are printed, with what they depend on.
@@ -158,13 +159,16 @@ class Probe(EvaluationCallback):
         return f"{values} ({conditions})"
 
     def state_dict(self) -> dict[str, Any]:
-        """The latest scores."""
-        return {"scores": dict(self.scores), "epoch": self.epoch, "step": self.step}
+        """The latest scores, and what they depend on."""
+        conditions = {"conditions": self.conditions} if self.conditions else {}
+        latest = {"scores": dict(self.scores), "epoch": self.epoch, "step": self.step}
+        return latest | conditions
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Remember the latest scores."""
         self.scores, self.epoch = dict(state_dict["scores"]), state_dict["epoch"]
         self.step = state_dict.get("step", -1)
+        self.conditions = state_dict.get("conditions", "")
 
 
 def accuracy(correct: torch.Tensor) -> float:

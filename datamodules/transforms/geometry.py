@@ -293,6 +293,6 @@ def fit(images: Tensor, size: int) -> Tensor:
     if max(height, width) > THIN * short:
         height, width = min(height, THIN * short), min(width, THIN * short)
         images = TF.center_crop(images, [height, width])
-    new = [max(size, round(height * size / short)), max(size, round(width * size / short))]
+    new = [edge * size // short for edge in (height, width)]  # as torchvision and timm round
     resized = TF.resize(images, new, antialias=True) if new != [height, width] else images
     return TF.center_crop(resized, [size, size])

@@ -14,20 +14,64 @@ from torch import nn
 from .backbone import first_line, timm_backbone
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
+# Behind timm's name in `architecture`: `local-dir:` of timm then fails with these words, where it
+# would build another network and, if the shapes of its weights are the same, say nothing.
+OTHER_STEM = " with another stem, by the lines in README.md"
 
 
-def read_exported(folder: str | Path) -> nn.Module:
-    """Build the backbone that `Export` wrote and load its weights strictly.
+def read_exported(folder: str | Path, module: nn.Module | None = None) -> nn.Module:
+    """Build the backbone that `Export` or `metaug export` wrote and load its weights strictly.
 
     Args:
         folder: The folder of `config.json` and `model.safetensors`.
+        module: What the weights belong to, where that is a module of your own; a timm model is
+            built as the folder says, its stem for small images included.
+
+    Returns:
+        The backbone, in training mode as timm gives it, or the module.
 
     Raises:
         FileNotFoundError: If one of the files is missing.
         ValueError: If the export does not say a timm architecture, its stem is neither timm's nor
             that of small images, or its weights do not fit.
+
+    Examples:
+        >>> import tempfile
+        >>> from metaug.callbacks import export_backbone
+        >>> from metaug.lightning_modules import Encoder, read_exported
+        >>> backbone = Encoder("test_resnet", small_images=True).backbone
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = export_backbone(backbone, folder)
+        ...     read_exported(folder).eval()(torch.zeros(2, 3, 32, 32)).shape
+        torch.Size([2, 96])
     """
     folder = Path(folder)
+    config = _read_config(folder)
+    architecture = config["architecture"]
+    try:
+        if module is not None:
+            module.load_state_dict(load_file(folder / WEIGHTS))
+            return module
+        if not architecture or not timm.is_model(architecture):
+            raise ValueError(
+                f"{folder / CONFIG} names the architecture {architecture!r}, which timm does not "
+                "know; build the module in Python and pass it: read_exported(folder, module)"
+            )
+        if config.get("small_images") is False:
+            return timm.create_model(f"local-dir:{folder}", pretrained=True, num_classes=0)
+        backbone = _build(config)
+        backbone.load_state_dict(load_file(folder / WEIGHTS))
+    except (RuntimeError, SafetensorError) as error:
+        built = f"timm's {architecture} with {config['model_args']}"
+        raise ValueError(
+            f"{folder / WEIGHTS} does not fit {built if module is None else type(module).__name__} "
+            f"({first_line(error)}); export the backbone again"
+        ) from error
+    return backbone
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    """`config.json`, its architecture as timm calls it."""
     for name in (CONFIG, WEIGHTS):
         if not (folder / name).is_file():
             raise FileNotFoundError(
@@ -37,27 +81,12 @@ def read_exported(folder: str | Path) -> nn.Module:
     try:
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
         architecture, _ = config["architecture"], config["model_args"]
-    except (ValueError, KeyError, TypeError) as error:
+        return config | {"architecture": architecture and architecture.removesuffix(OTHER_STEM)}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(
             f"{folder / CONFIG} is not what the callback Export writes ({error}); export the "
             "backbone again"
         ) from error
-    if not architecture or not timm.is_model(architecture):
-        raise ValueError(
-            f"{folder / CONFIG} names the architecture {architecture!r}, which timm does not know; "
-            "build the module in Python, load its weights, and pass it as backbone"
-        )
-    try:
-        if config.get("small_images") is False:
-            return timm.create_model(f"local-dir:{folder}", pretrained=True, num_classes=0)
-        backbone = _build(config)
-        backbone.load_state_dict(load_file(folder / WEIGHTS))
-    except (RuntimeError, SafetensorError) as error:
-        raise ValueError(
-            f"{folder / WEIGHTS} does not fit timm's {architecture} with {config['model_args']} "
-            f"({first_line(error)}); export the backbone again"
-        ) from error
-    return backbone
 
 
 def _build(config: dict[str, Any]) -> nn.Module:

@@ -5,7 +5,7 @@ import pytest
 import timm
 import torch
 from metaug.callbacks import Export, KNNProbe, LinearProbe, export_backbone
-from metaug.callbacks.export import preprocessing_of
+from metaug.callbacks.artifacts.preprocessing import preprocessing_of
 from metaug.datamodules import DatasetDataModule
 from PIL import Image
 

@@ -1,24 +1,37 @@
 import json
 import re
 
+import numpy as np
 import pytest
 import timm
 import torch
+import torchvision
 from metaug.callbacks import export_backbone
 from metaug.callbacks.artifacts.timm_export import built_with
-from metaug.lightning_modules import Encoder
-from metaug.lightning_modules.networks.exported_backbone import read_exported
+from metaug.lightning_modules import Encoder, read_exported
+from PIL import Image
 from torch import nn
 
 
-def run_card(folder, image):
-    """Execute the card's own Python, in its folder, and encode an image."""
+def run_card(folder, monkeypatch, model=None):
+    """Execute the first block of the card's Python in its folder, where `photo.jpg` lies.
+
+    Args:
+        model: The module of the user's own that the card asks for.
+    """
     card = (folder / "README.md").read_text()
     snippet = re.search(r"```python\n(.*?)```", card, re.DOTALL).group(1)
-    scope = {}
-    exec(snippet.replace("model.safetensors", str(folder / "model.safetensors")), scope)
-    with torch.no_grad():
-        return scope["model"].eval()(image)
+    assert ("model = ..." in snippet) == (model is not None)
+    scope = {"theirs": model}
+    with monkeypatch.context() as patch:
+        patch.chdir(folder)
+        exec(snippet.replace("model = ...", "model = theirs"), scope)
+    return scope
+
+
+def photo(folder):
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 50, 3)).astype(np.uint8)
+    Image.fromarray(pixels).save(folder / "photo.jpg")
 
 
 @pytest.mark.parametrize(
@@ -46,18 +59,51 @@ def run_card(folder, image):
         ({"backbone": "fastvit_t8", "small_images": True}, 32),  # and of branches
     ],
 )
-def test_the_cards_own_code_rebuilds_the_backbone(tmp_path, encoder, side):
+def test_the_cards_own_code_rebuilds_the_backbone(tmp_path, monkeypatch, encoder, side):
     built = nn.Module()
     built.encoder = Encoder(**encoder)
     for module in built.modules():
         if isinstance(module, nn.BatchNorm2d):
             nn.init.uniform_(module.running_mean)
     backbone = built.encoder.backbone.eval()
-    export_backbone(backbone, tmp_path, architecture_args=built_with(built))
-    image = torch.rand(2, encoder.get("image_channels", 3), side, side)
-    with torch.no_grad():
-        assert torch.equal(run_card(tmp_path, image), backbone(image))
+    channels = encoder.get("image_channels", 3)
+    known = {"image_size": side, "mean": (0.4,) * channels, "std": (0.3,) * channels}
+    arguments = built_with(built)
+    export_backbone(backbone, tmp_path, architecture_args=arguments, preprocessing=known)
+    photo(tmp_path)
+    card = run_card(tmp_path, monkeypatch)
+    with torch.inference_mode():
+        image = card["transform"](card["image"])[None]
+        assert image.shape == (1, channels, side, side)
+        assert torch.equal(card["features"], backbone(image))
         assert torch.equal(read_exported(tmp_path).eval()(image), backbone(image))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: torchvision.models.resnet18(),
+        lambda: nn.Sequential(nn.Flatten(), nn.Linear(3 * 8 * 8, 16), nn.ReLU()),
+    ],
+    ids=["torchvision", "MLP"],
+)
+def test_a_module_of_the_users_own_is_loaded_by_the_card(tmp_path, monkeypatch, make):
+    backbone = make().eval()
+    export_backbone(backbone, tmp_path, architecture="", preprocessing={"image_size": 8})
+    images = torch.rand(2, 3, 8, 8)
+    with torch.inference_mode():
+        expected = backbone(images)
+        assert torch.equal(run_card(tmp_path, monkeypatch, make())["model"](images), expected)
+        assert torch.equal(read_exported(tmp_path, make()).eval()(images), expected)
+    with pytest.raises(ValueError, match=r"does not fit Linear .*export the backbone again"):
+        read_exported(tmp_path, nn.Linear(2, 3))
+
+
+def test_plain_timm_says_where_the_lines_of_another_stem_are(tmp_path):
+    """Of some stems the weights have the same shapes, so that timm would load them in silence."""
+    export_backbone(Encoder("mobilenetv3_small_050", small_images=True).backbone, tmp_path)
+    with pytest.raises(RuntimeError, match=r"mobilenetv3_small_050 with another stem.*README.md"):
+        timm.create_model(f"local-dir:{tmp_path}", pretrained=True)
 
 
 def test_plain_timm_loads_the_file_strictly(tmp_path):
@@ -107,3 +153,4 @@ def test_a_stem_of_the_users_own_is_refused_or_written_as_weights_alone(tmp_path
     assert "build your own module" in (tmp_path / "README.md").read_text()
     with pytest.raises(ValueError, match="architecture None, which timm does not know"):
         read_exported(tmp_path)
+    assert read_exported(tmp_path, backbone) is backbone

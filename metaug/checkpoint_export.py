@@ -1,0 +1,172 @@
+"""The command `metaug export`: the backbone of a finished checkpoint, for others to use."""
+
+from argparse import ArgumentParser
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+import torch
+import yaml
+from jsonargparse import Namespace
+from pytorch_lightning import LightningDataModule
+from torch import nn
+
+from metaug.callbacks import export_backbone, push_to_hub
+from metaug.callbacks.artifacts.hub import exported_files
+from metaug.callbacks.artifacts.preprocessing import preprocessing_of
+from metaug.callbacks.artifacts.programs import FORMATS, check_formats
+from metaug.callbacks.artifacts.run_facts import (
+    command_line,
+    curves_of,
+    facts_of_data,
+    scores_of,
+    versions,
+)
+from metaug.callbacks.artifacts.timm_export import built_with, find_backbone
+from metaug.lightning_modules.evaluation.pretrained_encoder import read_network
+from metaug.run_folder import check_readable
+from metaug.settings.before_the_run import expand_paths
+from metaug.settings.config_layers import read_config
+from metaug.trainer_cli import StrictParser
+
+
+class _Parser(ArgumentParser):
+    """A parser that raises where argparse would exit."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ValueError(f"{message}; `metaug export --help` shows the options")
+
+
+def export_from_options(options: Sequence[str]) -> Path:
+    """Export the backbone of a checkpoint, and upload it where that is asked for.
+
+    Args:
+        options: What follows the command.
+
+    Returns:
+        The folder.
+
+    Raises:
+        FileNotFoundError: There is no such checkpoint or config.
+        ValueError: The checkpoint is none of MetAug, or a format cannot hold its backbone.
+        OSError: The upload failed.
+    """
+    given = _parse(options)
+    folder = export_checkpoint(
+        given.checkpoint,
+        given.output,
+        formats=given.formats,
+        config=given.config,
+        license=given.license,
+        backbone=given.backbone,
+        architecture=given.architecture,
+    )
+    shown = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
+    print(f"wrote {shown}: {', '.join(exported_files(folder))}")
+    if given.push_to_hub is not None:
+        place = push_to_hub(folder, given.push_to_hub, dry_run=given.dry_run)
+        print(f"{'uploaded to' if given.dry_run is None else 'would upload what is in'} {place}")
+    return folder
+
+
+def export_checkpoint(
+    checkpoint: str | Path,
+    output: str | Path | None = None,
+    *,
+    formats: Sequence[Any] = ("timm",),
+    config: str | Path | None = None,
+    license: str | None = None,
+    backbone: str | None = None,
+    architecture: str | None = None,
+) -> Path:
+    """Write the backbone of a checkpoint of MetAug, with what the run says of it.
+
+    Args:
+        checkpoint: The file.
+        output: Where to write; `export` in the run's folder if None.
+        formats: Some of `timm`, `onnx` and `torch_export`.
+        config: Config of the run; the `config.yaml` of its folder if None.
+        license: Of the weights, as the Hub calls it.
+        backbone: Dotted path of the submodule; `encoder.backbone` if None.
+        architecture: Timm's name of it; what the module says of itself if None.
+
+    Returns:
+        The folder.
+    """
+    check_formats(formats)
+    path = Path(checkpoint).expanduser()
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder; give a checkpoint, a file such as last.ckpt")
+    check_readable(path)
+    module = nn.Module()
+    module.encoder = read_network(path)  # says what is missing
+    saved = torch.load(path, map_location="cpu", weights_only=True)
+    run = path.absolute().parent
+    run = run.parent if run.name == "checkpoints" else run
+    text = _config_text(run, config)
+    datamodule = None if text is None else datamodule_of(yaml.safe_load(text))
+    folder = Path(output) if output is not None else run / "export"
+    states = saved.get("callbacks", {})
+    export_backbone(
+        find_backbone(module, backbone),
+        folder,
+        formats=formats,
+        architecture=architecture,
+        architecture_args=built_with(module),
+        scores=scores_of(states),
+        training=_training(saved, datamodule, path),
+        preprocessing=preprocessing_of(datamodule),
+        license=license,
+        config=text,
+        curves=curves_of(states),
+    )
+    return folder
+
+
+def _parse(options: Sequence[str]) -> Any:
+    parser = _Parser(prog="metaug export", add_help=False, allow_abbrev=False)
+    parser.add_argument("checkpoint")
+    parser.add_argument("--formats", nargs="+", default=["timm"], choices=FORMATS)
+    names = ("output", "config", "license", "backbone", "architecture", "push_to_hub", "dry_run")
+    for name in names:
+        parser.add_argument(f"--{name}")
+    given = parser.parse_args(list(options))
+    if given.dry_run is not None and given.push_to_hub is None:
+        raise ValueError("--dry_run shows what --push_to_hub USER/NAME would upload; give both")
+    return given
+
+
+def _config_text(run: Path, config: str | Path | None) -> str | None:
+    path = run / "config.yaml" if config is None else Path(config)
+    if config is None and not path.is_file():
+        print(
+            f"there is no {path}: how images were prepared, and the recipe, are not known; "
+            "--config FILE gives the config of the run"
+        )
+        return None
+    read_config(path)
+    return path.read_text(encoding="utf-8")
+
+
+def datamodule_of(settings: Mapping[str, Any]) -> LightningDataModule | None:
+    """The data module of a config; what it reads need not be there."""
+    data = (settings or {}).get("data")
+    if not data:
+        return None
+    parser = StrictParser()
+    parser.add_lightning_class_args(LightningDataModule, "data", subclass_mode=True)
+    parsed: Namespace = parser.parse_object({"data": dict(data)})
+    expand_paths(parsed)
+    return parser.instantiate_classes(parsed).data
+
+
+def _training(saved: Mapping[str, Any], datamodule: Any, path: Path) -> dict[str, Any]:
+    return {
+        "module": "MetAug",
+        **facts_of_data(datamodule),
+        "epochs": saved["epoch"] + 1,
+        "steps": saved["global_step"],
+        "checkpoint": path.name,
+        "exported by": f"`{command_line()}`",
+        **versions(),
+    }
