@@ -14,8 +14,8 @@ from pytorch_lightning.callbacks import Callback
 
 import metaug
 from metaug.callbacks import run_directory
-from metaug.callbacks.artifacts.run_files import is_trial
 from metaug.callbacks.artifacts.run_facts import command_line
+from metaug.callbacks.artifacts.run_files import is_trial
 from metaug.runs.status import FILE, PULSE, Status, process_mark, this_machine, write_status
 
 
