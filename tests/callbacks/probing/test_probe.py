@@ -216,7 +216,7 @@ def test_a_resumed_head_equals_one_never_stopped(tmp_path):
     assert [p.scores for p in straight] == [p.scores for p in resumed]
     saved = torch.load(tmp_path / "epoch=0.ckpt", weights_only=True)["callbacks"]
     (linear,) = (state for key, state in saved.items() if key.startswith("LinearProbe"))
-    assert set(linear) == {"scores", "epoch", "step", "head", "optimizer"}
+    assert set(linear) == {"scores", "epoch", "step", "conditions", "head", "optimizer"}
 
 
 def test_two_probes_of_one_kind_are_told_apart(tmp_path):
