@@ -38,8 +38,11 @@ for path in sys.argv[2:]:
     scope = {}
     for block in [prepare, *(block for block in blocks if block != prepare)]:
         exec(block.replace("photo.jpg", path), scope)
-        program = [name for name in ("onnxruntime", "torch.export", "timm") if name in block]
-        name = program[0] if program else "images"
+        programs = {"onnxruntime": "onnxruntime", "torch.export": "torch.export",
+                    "create_transform": "timm", "images = (": "images"}
+        name = next((name for words, name in programs.items() if words in block), None)
+        if name is None:
+            continue  # builds the network
         value = scope["images" if name == "images" else "features"]
         results.setdefault(name, []).append(np.asarray(value)[0])
         if name == "timm":

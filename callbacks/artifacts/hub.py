@@ -44,7 +44,8 @@ def push_to_hub(
         >>> import tempfile, timm
         >>> from metaug.callbacks import export_backbone, push_to_hub
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     weights = export_backbone(timm.create_model("test_resnet"), f"{folder}/export")
+        ...     backbone = timm.create_model("test_resnet", num_classes=0)
+        ...     weights = export_backbone(backbone, f"{folder}/export")
         ...     laid = push_to_hub(f"{folder}/export", "me/photos", dry_run=f"{folder}/hub")
         ...     sorted(path.name for path in Path(laid).iterdir())
         ['README.md', 'config.json', 'model.safetensors']

@@ -153,9 +153,14 @@ def _loading(
     if weights is not None:
         names = " under timm's own names" if model.architecture else ""
         parts.append(
-            f"```python\n{loading_snippet(model, name, weights, preprocessing)}\n```\n"
+            f"```python\n{loading_snippet(model, name, weights)}\n```\n"
             f"`{weights}` holds the weights{names}.\n"
         )
+        if model.architecture and preprocessing.in_timm:
+            source = _OF_CONFIG if model.stem else "model=model"
+            imports = "import json\nfrom pathlib import Path\n\n" if model.stem else ""
+            lines = imports + _TIMM_IMAGE.format(mode=preprocessing.mode, source=source)
+            parts.append(f"From an image file:\n```python\n{lines}```\n")
     if ONNX in differences:
         parts.append(
             "### ONNX\n```python\nimport onnxruntime\n\n"
@@ -177,8 +182,8 @@ def _loading(
     return "\n".join(parts)
 
 
-def loading_snippet(model: TimmModel, name: str, weights: str, preprocessing: Preprocessing) -> str:
-    """Python that builds the backbone, loads its weights strictly and encodes an image."""
+def loading_snippet(model: TimmModel, name: str, weights: str) -> str:
+    """Python that builds the backbone and loads its weights strictly."""
     if not model.architecture:
         return (
             "from safetensors.torch import load_file\n\n"
@@ -186,31 +191,29 @@ def loading_snippet(model: TimmModel, name: str, weights: str, preprocessing: Pr
             f'model.load_state_dict(load_file("{weights}"))\n'
             "model = model.eval()"
         )
-    if model.stem:
-        given = "".join(f", {name}={value!r}" for name, value in model.arguments.items())
-        lines = (
-            "import json\nfrom pathlib import Path\n\nimport timm\nfrom torch import nn\n\n"
-            'config = json.loads(Path("config.json").read_text())["pretrained_cfg"]\n'
-            f'model = timm.create_model("{model.architecture}", pretrained_cfg=config{given})\n'
-            f"{model.stem}  # timm has no arguments for this stem\n"
-            f'timm.models.load_checkpoint(model, "{weights}")\n'
-            "model = model.eval()"
-        )
-    else:
-        lines = 'import timm\n\nmodel = timm.create_model("local-dir:.", pretrained=True).eval()'
-    return lines + (_TIMM_IMAGE.format(mode=preprocessing.mode) if preprocessing.in_timm else "")
+    if not model.stem:
+        return 'import timm\n\nmodel = timm.create_model("local-dir:.", pretrained=True).eval()'
+    given = "".join(f", {name}={value!r}" for name, value in model.arguments.items())
+    return (
+        "import timm\nfrom torch import nn\n\n"
+        f'model = timm.create_model("{model.architecture}"{given})\n'
+        f"{model.stem}  # timm has no arguments for this stem\n"
+        f'timm.models.load_checkpoint(model, "{weights}")\n'
+        "model = model.eval()"
+    )
 
 
-_TIMM_IMAGE = """
-
-import torch
+_OF_CONFIG = 'pretrained_cfg=json.loads(Path("config.json").read_text())["pretrained_cfg"]'
+_TIMM_IMAGE = """import torch
 from PIL import Image, ImageOps
 from timm.data import create_transform, resolve_data_config
 
-transform = create_transform(**resolve_data_config(model=model), is_training=False)
+config = resolve_data_config({source})
+transform = create_transform(**config, is_training=False)
 image = ImageOps.exif_transpose(Image.open("photo.jpg")).convert("{mode}")
 with torch.inference_mode():
-    features = model(transform(image)[None])"""
+    features = model(transform(image)[None])
+"""
 
 
 def _images(preprocessing: Preprocessing) -> str:

@@ -14,13 +14,14 @@ from torch import nn
 
 
 def run_card(folder, monkeypatch, model=None):
-    """Execute the first block of the card's Python in its folder, where `photo.jpg` lies.
+    """Execute the blocks of the card for timm in its folder, where `photo.jpg` lies.
 
     Args:
         model: The module of the user's own that the card asks for.
     """
     card = (folder / "README.md").read_text()
-    snippet = re.search(r"```python\n(.*?)```", card, re.DOTALL).group(1)
+    blocks = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
+    snippet = blocks[0] + "".join(block for block in blocks if "create_transform" in block)
     assert ("model = ..." in snippet) == (model is not None)
     scope = {"theirs": model}
     with monkeypatch.context() as patch:
