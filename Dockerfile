@@ -22,7 +22,7 @@ RUN pip install ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} /src && rm -rf 
 # whoever runs it: --user "$(id -u):$(id -g)" gives the files to you
 RUN useradd --create-home metaug && mkdir /data /runs && chown metaug /data /runs && chmod 1777 /runs
 USER metaug
-ENV HOME=/home/metaug
+ENV HOME=/home/metaug MPLCONFIGDIR=/tmp/matplotlib
 VOLUME ["/data", "/runs"]
 # configs write into ./runs
 WORKDIR /
