@@ -171,7 +171,9 @@ def everything(root):
     return {
         "measured": monitor.latest,
         "scores": summary.scores,
-        "written": [path.name for path in Path(root).rglob("*") if path.is_file()],
+        "written": sorted(
+            path.relative_to(root).as_posix() for path in Path(root).rglob("*") if path.is_file()
+        ),
         "predicted": len(features),
     }
 

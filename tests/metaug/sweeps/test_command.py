@@ -58,6 +58,9 @@ def test_a_killed_sweep_goes_on_to_so_many_in_all(sweep_file, tmp_path, capsys, 
     sweep.wait()
     note = json.loads((trials[0] / "attempt_1.json").read_text())
     os.killpg(note["trial"][0], signal.SIGKILL)  # and one trial with it; the other one notices
+    while "--ckpt_path last goes on" not in (trials[1] / "attempt_1.log").read_text():
+        assert time.monotonic() < end
+        time.sleep(0.05)
     Path("fast").touch()
 
     assert main(words) == 0
@@ -68,7 +71,6 @@ def test_a_killed_sweep_goes_on_to_so_many_in_all(sweep_file, tmp_path, capsys, 
         # at most the epoch between whose score and checkpoint it was killed was trained again
         assert len(steps(trial)) <= 20 + (number == 0)
         assert len(list(trial.glob("attempt_*.json"))) == 2
-    assert "--ckpt_path last goes on" in (trials[1] / "attempt_1.log").read_text()
     assert "train/loss, 2 trials (2 done)" in printed
     assert (folder / "sweep.png").is_file()
 
