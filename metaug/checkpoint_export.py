@@ -138,6 +138,7 @@ def export_checkpoint(
         scores=scores_of(states),
         training={
             "module": method,
+            **({"part": backbone} if backbone else {}),
             **(facts_of_data(datamodule) if text is not None else {}),
             "epochs": saved["epoch"] + 1,
             "steps": saved["global_step"],

@@ -109,7 +109,9 @@ def model_card(
         weights=_weights(model, name, preprocessing, weights) if weights is not None else "",
         images=_images(preprocessing) + (_features(preprocessing) if weights is not None else ""),
         programs=_programs(differences, shape),
-        scores=_rows(scores, ("score", "value", "protocol")) if scores else "Not measured.",
+        scores=_of_whole(about) + _rows(scores, ("score", "value", "protocol"))
+        if scores
+        else "Not measured.",
         curves="\n![training curves](training_curves.png)\n" if about.has_curves else "",
         training=table(about.training, ("", "")),
         recipe=recipe.strip() or "Not recorded.",
@@ -129,6 +131,12 @@ def _rows(rows: Sequence[Sequence[Any]], head: Sequence[str]) -> str:
 
 def _cell(value: Any) -> str:
     return str(value).replace("|", "\\|").replace("\n", " ")
+
+
+def _of_whole(about: About) -> str:
+    """That scores are not those of the part alone, where a part was picked by its path."""
+    part = about.training.get("part")
+    return f"Of all of {about.method}, of which this backbone is `{part}`.\n\n" if part else ""
 
 
 def _pair(value: Any) -> tuple[Any, Any]:

@@ -135,5 +135,6 @@ def test_a_card_says_what_trained_the_backbone(tmp_path):
     assert "classifier, trained by FineTuner" in card
     assert "| module | FineTuner |" in card
     assert "self-supervised" not in card
+    assert "Of all of" not in card
     with pytest.raises(ValueError, match="export the checkpoint that it evaluated"):
         export_checkpoint("LinearEvaluator.ckpt", "out")
