@@ -26,17 +26,16 @@ from torch import Tensor
 
 from metaug.checkpoint_export import datamodule_of
 
-# The card's blocks: that of images without timm, then the others, and what each of them gives.
+# The card's blocks in their order, and what each of them gives.
 _BY_THE_CARD = """
 import re, sys
 import numpy as np
 
 blocks = re.findall(r"```python\\n(.*?)```", open("README.md").read(), re.S)
-prepare = next(block for block in blocks if "images = (" in block)
 results = {}
 for path in sys.argv[2:]:
     scope = {}
-    for block in [prepare, *(block for block in blocks if block != prepare)]:
+    for block in blocks:
         exec(block.replace("photo.jpg", path), scope)
         programs = {"onnxruntime": "onnxruntime", "torch.export": "torch.export",
                     "create_transform": "timm", "images = (": "images"}

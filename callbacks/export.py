@@ -81,6 +81,7 @@ class Export(Callback):
         config = folder / "config.yaml"
         training = {
             "module": type(pl_module).__name__,
+            **({"part": self.backbone} if self.backbone else {}),
             **facts_of_data(getattr(trainer, "datamodule", None)),
             "epochs": trainer.current_epoch,
             "steps": trainer.global_step,

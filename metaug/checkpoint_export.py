@@ -52,17 +52,26 @@ def export_from_options(options: Sequence[str]) -> Path:
         OSError: The upload failed.
     """
     given = _parse(options)
+    output = folder_of(given.checkpoint, given.output)
+    earlier = exported_files(output)
     folder = export_checkpoint(
         given.checkpoint,
-        given.output,
+        output,
         formats=given.formats,
         config=given.config,
         license=given.license,
         backbone=given.backbone,
         architecture=given.architecture,
+        image_size=given.image_size,
     )
     shown = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
-    print(f"wrote {shown}: {', '.join(exported_files(folder))}")
+    written = exported_files(folder)
+    print(f"wrote {shown}: {', '.join(written)}")
+    if removed := [name for name in earlier if name not in written]:
+        print(
+            f"removed {', '.join(removed)} of the earlier export there: a folder is of one export; "
+            "give all its --formats at once, or --output FOLDER"
+        )
     if given.push_to_hub is not None:
         place = push_to_hub(folder, given.push_to_hub, dry_run=given.dry_run)
         print(f"{'uploaded to' if given.dry_run is None else 'would upload what is in'} {place}")
@@ -78,8 +87,9 @@ def export_checkpoint(
     license: str | None = None,
     backbone: str | None = None,
     architecture: str | None = None,
+    image_size: int | None = None,
 ) -> Path:
-    """Write the backbone of a checkpoint of MetAug, with what the run says of it.
+    """Write the backbone of a checkpoint of MetAug or FineTuner, with what the run says of it.
 
     Args:
         checkpoint: The file.
@@ -89,9 +99,14 @@ def export_checkpoint(
         license: Of the weights, as the Hub calls it.
         backbone: Dotted path of the submodule; `encoder.backbone` if None.
         architecture: Timm's name of it; what the module says of itself if None.
+        image_size: Edge of the images of `onnx` and `torch_export`, where no config says it.
 
     Returns:
         The folder.
+
+    Raises:
+        ValueError: If a `LinearEvaluator` wrote the checkpoint, or a program is asked for and the
+            size of its images is not known.
     """
     check_formats(formats)
     path = Path(checkpoint).expanduser()
@@ -101,11 +116,17 @@ def export_checkpoint(
     module = nn.Module()
     module.encoder = read_network(path)  # says what is missing
     saved = torch.load(path, map_location="cpu", weights_only=True)
-    run = path.absolute().parent
-    run = run.parent if run.name == "checkpoints" else run
-    text = _config_text(run, config)
+    method = _method(saved["hyper_parameters"], path)
+    text = _config_text(_run_of(path), config)
     datamodule = None if text is None else datamodule_of(yaml.safe_load(text))
-    folder = Path(output) if output is not None else run / "export"
+    images = preprocessing_of(datamodule)
+    images["image_size"] = images.get("image_size") or image_size
+    if images["image_size"] is None and set(formats) - {"timm"}:
+        raise ValueError(
+            "onnx and torch_export need the size of the images that the backbone was trained for, "
+            "which no config says: give --config FILE of the run, or --image_size PIXELS"
+        )
+    folder = folder_of(path, output)
     states = saved.get("callbacks", {})
     export_backbone(
         find_backbone(module, backbone),
@@ -113,14 +134,48 @@ def export_checkpoint(
         formats=formats,
         architecture=architecture,
         architecture_args=built_with(module),
+        method=method,
         scores=scores_of(states),
-        training=_training(saved, datamodule, path),
-        preprocessing=preprocessing_of(datamodule),
+        training={
+            "module": method,
+            **({"part": backbone} if backbone else {}),
+            **(facts_of_data(datamodule) if text is not None else {}),
+            "epochs": saved["epoch"] + 1,
+            "steps": saved["global_step"],
+            "checkpoint": path.name,
+            "exported by": f"`{command_line()}`",
+            **versions(),
+        },
+        preprocessing=images,
         license=license,
         config=text,
         curves=curves_of(states),
     )
     return folder
+
+
+def folder_of(checkpoint: str | Path, output: str | Path | None) -> Path:
+    """Where the export of a checkpoint goes; `export` in the run's folder if `output` is None."""
+    if output is not None:
+        return Path(output).expanduser()
+    return _run_of(Path(checkpoint).expanduser()) / "export"
+
+
+def _run_of(checkpoint: Path) -> Path:
+    folder = checkpoint.absolute().parent
+    return folder.parent if folder.name == "checkpoints" else folder
+
+
+def _method(hyper_parameters: Mapping[str, Any], path: Path) -> str:
+    """What trained the backbone of a checkpoint."""
+    if "encoder" in hyper_parameters:
+        return "MetAug"
+    if "learning_rates" in hyper_parameters:
+        raise ValueError(
+            f"{path} is of LinearEvaluator, which does not train its backbone; export the "
+            "checkpoint that it evaluated"
+        )
+    return "FineTuner"
 
 
 def _parse(options: Sequence[str]) -> Any:
@@ -130,6 +185,7 @@ def _parse(options: Sequence[str]) -> Any:
     names = ("output", "config", "license", "backbone", "architecture", "push_to_hub", "dry_run")
     for name in names:
         parser.add_argument(f"--{name}")
+    parser.add_argument("--image_size", type=int)
     given = parser.parse_args(list(options))
     if given.dry_run is not None and given.push_to_hub is None:
         raise ValueError("--dry_run shows what --push_to_hub USER/NAME would upload; give both")
@@ -158,15 +214,3 @@ def datamodule_of(settings: Mapping[str, Any]) -> LightningDataModule | None:
     parsed: Namespace = parser.parse_object({"data": dict(data)})
     expand_paths(parsed)
     return parser.instantiate_classes(parsed).data
-
-
-def _training(saved: Mapping[str, Any], datamodule: Any, path: Path) -> dict[str, Any]:
-    return {
-        "module": "MetAug",
-        **facts_of_data(datamodule),
-        "epochs": saved["epoch"] + 1,
-        "steps": saved["global_step"],
-        "checkpoint": path.name,
-        "exported by": f"`{command_line()}`",
-        **versions(),
-    }

@@ -98,6 +98,7 @@ def export_backbone(
         license=license,
     )
     differences: dict[str, float] = {}
+    shape: list[int] = []
     try:
         if set(formats) - {"timm"}:
             shape = image_shape(backbone, prepared)
@@ -111,6 +112,7 @@ def export_backbone(
             features=getattr(backbone, "num_features", "an unknown number of"),
             preprocessing=prepared,
             differences=differences,
+            shape=shape,
             weights=WEIGHTS if weights else None,
         )
         (folder / "README.md").write_text(card, encoding="utf-8")

@@ -14,14 +14,16 @@ _CARD = """---
 {header}---
 # {architecture} trained by {method}
 
-A `{architecture}` backbone without classifier, trained without labels by {method}. It maps images
+A `{architecture}` backbone without classifier, trained{unlabeled} by {method}. It maps images
 `[N, {channels}, H, W]` to {features} features.
 
-{loading}
-## Images
+The Python below runs in this folder, block after block (`huggingface_hub.snapshot_download` fetches
+a folder of the Hub).
+
+{weights}## Images
 {images}
 
-## Scores
+{programs}## Scores
 {scores}
 {curves}
 ## Trained with
@@ -62,6 +64,11 @@ class About:
     has_curves: bool = False
     license: str | None = None
 
+    @property
+    def self_supervised(self) -> bool:
+        """Whether it is MetAug, which alone is known to train without labels."""
+        return self.method == "MetAug"
+
 
 def model_card(
     about: About,
@@ -71,6 +78,7 @@ def model_card(
     features: Any,
     preprocessing: Preprocessing,
     differences: Mapping[str, float],
+    shape: Sequence[int] = (),
     weights: str | None,
 ) -> str:
     """The text of `README.md`.
@@ -82,6 +90,7 @@ def model_card(
         features: F, or what to say of it.
         preprocessing: Of the images.
         differences: Of each program's file, how far its features are from the backbone's.
+        shape: `[C, H, W]` of the images of the programs.
         weights: The file of weights, if it is there.
     """
     scores = [(name, *_pair(value)) for name, value in about.scores.items()]
@@ -96,9 +105,13 @@ def model_card(
         architecture=model.architecture or name,
         channels=preprocessing.channels,
         features=features,
-        loading=_loading(model, name, preprocessing, differences, weights),
-        images=_images(preprocessing),
-        scores=_rows(scores, ("score", "value", "protocol")) if scores else "Not measured.",
+        unlabeled=" without labels" if about.self_supervised else "",
+        weights=_weights(model, name, preprocessing, weights) if weights is not None else "",
+        images=_images(preprocessing) + (_features(preprocessing) if weights is not None else ""),
+        programs=_programs(differences, shape),
+        scores=_of_whole(about) + _rows(scores, ("score", "value", "protocol"))
+        if scores
+        else "Not measured.",
         curves="\n![training curves](training_curves.png)\n" if about.has_curves else "",
         training=table(about.training, ("", "")),
         recipe=recipe.strip() or "Not recorded.",
@@ -120,6 +133,12 @@ def _cell(value: Any) -> str:
     return str(value).replace("|", "\\|").replace("\n", " ")
 
 
+def _of_whole(about: About) -> str:
+    """That scores are not those of the part alone, where a part was picked by its path."""
+    part = about.training.get("part")
+    return f"Of all of {about.method}, of which this backbone is `{part}`.\n\n" if part else ""
+
+
 def _pair(value: Any) -> tuple[Any, Any]:
     return value if isinstance(value, tuple) else (value, "")
 
@@ -130,7 +149,11 @@ def _header(about: About, model: TimmModel) -> str:
     entries: dict[str, Any] = {
         "library_name": "timm" if model.architecture else None,
         "license": about.license,
-        "tags": ["image-feature-extraction", "self-supervised", "metaug"],
+        "tags": [
+            "image-feature-extraction",
+            *(["self-supervised"] if about.self_supervised else []),
+            "metaug",
+        ],
         "datasets": [data] if data else None,
         "metrics": ["accuracy"] if any("top1" in name for name in about.scores) else None,
     }
@@ -138,48 +161,44 @@ def _header(about: About, model: TimmModel) -> str:
     return yaml.safe_dump(known, sort_keys=False, default_flow_style=None)
 
 
-def _loading(
-    model: TimmModel,
-    name: str,
-    preprocessing: Preprocessing,
-    differences: Mapping[str, float],
-    weights: str | None,
-) -> str:
-    where = (
-        "In this folder (`huggingface_hub.snapshot_download` fetches one of the Hub); `images` are "
-        "those [below](#images).\n"
+def _weights(model: TimmModel, name: str, preprocessing: Preprocessing, weights: str) -> str:
+    """How to load them, and to go on from an image file where timm's transform prepares it."""
+    names = " under timm's own names" if model.architecture else ""
+    text = (
+        f"## Load it\n```python\n{loading_snippet(model, name, weights)}\n```\n"
+        f"`{weights}` holds the weights{names}.\n\n"
     )
-    parts = [f"## Load it\n{where}"]
-    if weights is not None:
-        names = " under timm's own names" if model.architecture else ""
-        parts.append(
-            f"```python\n{loading_snippet(model, name, weights)}\n```\n"
-            f"`{weights}` holds the weights{names}.\n"
-        )
-        if model.architecture and preprocessing.in_timm:
-            source = _OF_CONFIG if model.stem else "model=model"
-            imports = "import json\nfrom pathlib import Path\n\n" if model.stem else ""
-            lines = imports + _TIMM_IMAGE.format(mode=preprocessing.mode, source=source)
-            parts.append(f"From an image file:\n```python\n{lines}```\n")
+    if model.architecture and preprocessing.in_timm:
+        source = _OF_CONFIG if model.stem else "model=model"
+        imports = "import json\nfrom pathlib import Path\n\n" if model.stem else ""
+        lines = imports + _TIMM_IMAGE.format(mode=preprocessing.mode, source=source)
+        text += f"From an image file:\n```python\n{lines}```\n\n"
+    return text
+
+
+def _programs(differences: Mapping[str, float], shape: Sequence[int]) -> str:
+    """How to run those that were written."""
+    size = f"`[N, {', '.join(map(str, shape))}]`, of any N"
+    text = ""
     if ONNX in differences:
-        parts.append(
-            "### ONNX\n```python\nimport onnxruntime\n\n"
+        text += (
+            "## ONNX\n```python\nimport onnxruntime\n\n"
             f'session = onnxruntime.InferenceSession("{ONNX}")\n'
             '(features,) = session.run(None, {"images": images})\n```\n'
-            f"Opset {OPSET}, float32, batches of any size, images of the size below, normalized: "
-            "no preprocessing is inside. On three random images onnxruntime differed from torch by "
-            f"{differences[ONNX]:.1e} at most.\n"
+            f"Opset {OPSET}, float32, `images` {size}, normalized: no preprocessing is inside. "
+            "On three random images onnxruntime differed from torch by "
+            f"{differences[ONNX]:.1e} at most.\n\n"
         )
     if PROGRAM in differences:
-        parts.append(
-            "### torch.export\n```python\nimport torch\n\n"
+        text += (
+            "## torch.export\n```python\nimport torch\n\n"
             f'program = torch.export.load("{PROGRAM}").module()\n'
             "with torch.inference_mode():\n"
             "    features = program(torch.from_numpy(images))\n```\n"
-            "Needs torch alone; images as for ONNX. On three random images it differed from the "
-            f"module by {differences[PROGRAM]:.1e} at most.\n"
+            f"Needs torch alone; `images` {size}, normalized. On three random images it differed "
+            f"from the module by {differences[PROGRAM]:.1e} at most.\n\n"
         )
-    return "\n".join(parts)
+    return text
 
 
 def loading_snippet(model: TimmModel, name: str, weights: str) -> str:
@@ -214,6 +233,11 @@ image = ImageOps.exif_transpose(Image.open("photo.jpg")).convert("{mode}")
 with torch.inference_mode():
     features = model(transform(image)[None])
 """
+_MODEL_ON_IMAGES = """import torch
+
+with torch.inference_mode():
+    features = model(torch.from_numpy(images))
+"""
 
 
 def _images(preprocessing: Preprocessing) -> str:
@@ -229,3 +253,10 @@ def _images(preprocessing: Preprocessing) -> str:
     else:
         how = "timm's `create_transform` cannot do this. So:"
     return f"{words} {how}\n\n```python\n{preprocessing.lines()}```"
+
+
+def _features(preprocessing: Preprocessing) -> str:
+    """The weights' features of `images`, where they are prepared, and not by timm."""
+    if preprocessing.in_timm or preprocessing.why_unknown is not None:
+        return ""
+    return f"\n\n```python\n{_MODEL_ON_IMAGES}```"

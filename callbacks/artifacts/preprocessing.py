@@ -87,8 +87,9 @@ class Preprocessing:
             )
         if self.image_size is None or self.mean is None or self.std is None:
             return (
-                "the images came from loaders that do not say how they prepare them. Prepare them "
-                "as in training; what timm's `resolve_data_config` says is that of its own weights"
+                "how images were prepared is not recorded: there was no config of the run, or its "
+                "loaders do not say it. Prepare them as in training; what timm's "
+                "`resolve_data_config` says is that of its own weights"
             )
         return None
 
@@ -192,11 +193,11 @@ def preprocessing_of(datamodule: Any) -> dict[str, Any]:
 
 
 def _is_deep(datamodule: Any) -> bool:
-    """Whether the first training image has more than 8 bits; False where the data are not there."""
+    """Whether the first training image has more than 8 bits, or, without data, a `value_range`."""
     try:
         return bool(datamodule.splits.train.read([0])[0].is_floating_point())
     except (AttributeError, IndexError, NotImplementedError, OSError, ValueError):
-        return False
+        return getattr(datamodule, "value_range", None) is not None
 
 
 def described(channels: int, said: Mapping[str, Any] | None) -> Preprocessing:

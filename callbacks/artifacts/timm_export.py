@@ -16,6 +16,7 @@ from metaug.lightning_modules.networks.exported_backbone import (
     small_image_backbone,
     stem_change,
 )
+from metaug.lightning_modules.networks.parts import part_of
 from safetensors.torch import save
 from torch import nn
 
@@ -43,16 +44,15 @@ def find_backbone(module: nn.Module, path: str | None = None) -> nn.Module:
     Raises:
         ValueError: If there is none.
     """
+    reasons = []
     for candidate in [path] if path else ["encoder.backbone", "backbone"]:
         try:
-            return module.get_submodule(candidate)
-        except AttributeError:
-            continue
-    tried = repr(path) if path else "'encoder.backbone' or 'backbone'"
-    children = ", ".join(name for name, _ in module.named_children())
+            return part_of(module, candidate)
+        except ValueError as error:
+            reasons.append(str(error))
     raise ValueError(
-        f"{type(module).__name__} has no submodule {tried}; it has {children}. Set backbone= to "
-        "the dotted path of the one to export"
+        f"there is no backbone to export: {'; '.join(reasons)}. Set backbone to the dotted path of "
+        "one, for example of one network of an encoder with one for each view"
     )
 
 

@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from metaug.lightning_modules.arguments.settings import read_settings
+from metaug.lightning_modules.networks.parts import part_of
 from torch import Tensor, nn
 
-Network = str | Callable[[Any, Tensor], Tensor]
+# a function that returns Tensor would let LightningCLI make it from any mapping
+Network = str | Callable[[Any, Tensor], Any]
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ class Representation:
         if isinstance(given, cls):
             return given
         if isinstance(given, Mapping):
-            return cls(**given)
+            return read_settings("representation", given, cls)
         if isinstance(given, str) or callable(given):
             return cls(network=given)
         raise TypeError(
@@ -100,7 +103,10 @@ class Representation:
     def _plain(self, module: Any) -> Callable[[Tensor], Tensor]:
         network = self.network
         if isinstance(network, str):
-            part = _part(module, network)
+            try:
+                part = part_of(module, network)
+            except ValueError as error:
+                raise ValueError(f"representation={network!r}: {error}") from error
             return getattr(part, "represent", part)
         if network is not None:
             return lambda image: network(module, image)
@@ -121,17 +127,6 @@ class Representation:
 
 Represented = Representation | Network | Mapping[str, Any] | None
 """What callbacks take as `representation`, see `Representation.read`."""
-
-
-def _part(module: nn.Module, path: str) -> Any:
-    """The part of a module at a dotted path."""
-    try:
-        return module.get_submodule(path)
-    except AttributeError as error:
-        raise ValueError(
-            f"representation={path!r}: {type(module).__name__} has no such part; it has "
-            f"{_children(module)}"
-        ) from error
 
 
 def _check_takes_images(module: nn.Module) -> None:

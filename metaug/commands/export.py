@@ -13,6 +13,7 @@ checkpoint.
   --config FILE              config of the run; by default the config.yaml beside its checkpoints
   --license NAME             of the weights, as the Hub calls it: mit, apache-2.0, cc-by-nc-4.0, ...
   --backbone PATH            dotted path of the submodule; encoder.backbone if left out
+  --image_size PIXELS        of onnx and torch_export, where there is no config to say it
   --architecture NAME        timm's name of it; '' to write the weights alone
   --push_to_hub USER/NAME    upload the folder to the Hub of Hugging Face; `hf auth login` before
   --dry_run FOLDER           lay what would be uploaded into FOLDER instead

@@ -30,14 +30,17 @@ def test_the_callback_writes_weights_and_card_with_scores(tmp_path):
 
 
 def test_a_foreign_modules_backbone_is_found(tmp_path):
-    export = Export()
+    export = Export(backbone="backbone")
     fit(tmp_path, [*probes(), export])
     assert export.written == [tmp_path / "export" / "model.safetensors"]
-    assert "build your own module" in (tmp_path / "export" / "README.md").read_text()
+    card = (tmp_path / "export" / "README.md").read_text()
+    assert "build your own module" in card
+    assert "without labels" not in card  # nobody knows how this module was trained
+    assert "Of all of ValidatedModule, of which this backbone is `backbone`" in card
 
 
 def test_no_backbone_is_an_error_before_training(tmp_path):
-    with pytest.raises(ValueError, match=r"no submodule 'trunk'.*backbone, head"):
+    with pytest.raises(ValueError, match=r"no part 'trunk'; it has backbone, head"):
         fit(tmp_path, [Export(backbone="trunk")])
 
 

@@ -163,7 +163,10 @@ def test_callbacks_on_its_module(tmp_path, capsys):
     [
         (lambda: KNNProbe(bank=[]), r"forward takes \(batch, stage\), .* \(student, projector\)"),
         (lambda: FeatureMap(), "Set representation= to the dotted path"),
-        (lambda: CollapseMonitor(representation="encoder"), "no such part; it has student, proj"),
+        (
+            lambda: CollapseMonitor(representation="encoder"),
+            "no part 'encoder'; it has student, proj",
+        ),
     ],
 )
 def test_what_its_module_needs_is_said_before_training(callback, message, tmp_path):

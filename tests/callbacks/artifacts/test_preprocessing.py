@@ -137,5 +137,5 @@ def test_what_is_not_known_is_said(tmp_path):
         assert "`Mirrored.evaluate` prepares images" in described(3, said).words()
     plain = preprocessing_of(ImageFolderDataModule(str(tmp_path), image_size=16, num_workers=0))
     assert "takes 1 of the 3 channels" in described(1, plain).words()
-    assert "came from loaders" in described(3, preprocessing_of(None)).words()
+    assert "is not recorded" in described(3, preprocessing_of(None)).words()
     assert not described(3, None).in_timm

@@ -105,6 +105,8 @@ def test_is_a_part_of_the_module_or_a_function_of_it():
     assert Representation.read("backbone") == Representation(network="backbone")
     with pytest.raises(TypeError, match="representation=3 is none; give the dotted path"):
         LinearProbe(representation=3)
+    with pytest.raises(TypeError, match=r"Representation does not take: .*'lyer'"):
+        LinearProbe(representation={"lyer": "layer1"})
 
 
 def test_says_beside_the_score_what_was_looked_at():
@@ -123,7 +125,7 @@ def test_says_beside_the_score_what_was_looked_at():
         (Representation("conv1"), small_metaug, "encoder Encoder has no layer of that name; set"),
         (Representation("conv1"), tiny_module, "no layer of that name; set representation to null"),
         (Representation(augmented=True), tiny_module, "ValidatedModule has no augmented features"),
-        ("encoder.body", small_metaug, "MetAug has no such part; it has encoder, objective, gen"),
+        ("encoder.body", small_metaug, "MetAug has no part .*; its encoder has backbone, proj"),
         (Representation("conv1", network="encoder"), split_metaug, "not of both; leave one out"),
     ],
 )

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import pytorch_lightning as pl
 import torch
 import yaml
-from metaug.lightning_modules import Encoder, read_exported
+from metaug.lightning_modules import Encoder, FineTuner, LinearEvaluator, read_exported
 from PIL import Image
 
 from benchmarks.export_chain import by_metaug, by_the_card
@@ -43,7 +44,7 @@ def photos(tmp_path):
     return tmp_path / "photos"
 
 
-def test_one_file_gives_the_same_features_everywhere(photos):
+def test_one_file_gives_the_same_features_everywhere(photos, capsys):
     assert main([*FIT, f"--callbacks.Export.formats={json.dumps(FORMATS)}"]) == 0
     files = [photos / "cat" / "00.jpg", photos / "dog" / "01.jpg"]
     images, trained = by_metaug(RUN, files)
@@ -65,6 +66,8 @@ def test_one_file_gives_the_same_features_everywhere(photos):
     by_callback = {path.name: path.read_bytes() for path in (RUN / "export").iterdir()}
     by_command = {path.name: path.read_bytes() for path in Path("hub").iterdir()}
     assert set(by_callback) == {*by_command, "model.onnx", "model.pt2"}
+    assert main(["export", str(RUN / "checkpoints" / "last.ckpt")]) == 0  # over the callback's
+    assert "removed model.onnx, model.pt2 of the earlier export" in capsys.readouterr().out
     for name in ("model.safetensors", "config.json", "config.yaml", "training_curves.png"):
         assert by_command[name] == by_callback[name], name
     cards = [files["README.md"].decode() for files in (by_callback, by_command)]
@@ -108,8 +111,30 @@ def test_a_checkpoint_alone_says_what_is_not_known(tmp_path, capsys):
     folder = export_checkpoint("alone.ckpt", "out")
     assert "--config FILE gives the config of the run" in capsys.readouterr().out
     card = (folder / "README.md").read_text()
-    assert "The images came from loaders that do not say how they prepare them" in card
+    assert "How images were prepared is not recorded" in card
     assert "create_transform" not in card
+    assert "| data |" not in card
+    with pytest.raises(ValueError, match=r"no config says: .*--image_size PIXELS"):
+        export_checkpoint("alone.ckpt", "out", formats=["torch_export"])
+    export_checkpoint("alone.ckpt", "out", formats=["torch_export"], image_size=16)
+    assert "`[N, 1, 16, 16]`" in (folder / "README.md").read_text()
+    export_checkpoint("alone.ckpt", "out")
     trained = module.encoder.backbone.state_dict()
     for name, value in read_exported(folder).state_dict().items():
         assert torch.equal(trained[name], value)
+
+
+def test_a_card_says_what_trained_the_backbone(tmp_path):
+    """Fine-tuning has labels; a linear evaluation trains no backbone at all."""
+    encoder = Encoder("test_resnet", small_images=True, image_channels=1, projection_dim=8)
+    trainer = pl.Trainer(accelerator="cpu", logger=False, enable_checkpointing=False)
+    for module in (FineTuner(encoder, num_classes=2), LinearEvaluator(encoder, num_classes=2)):
+        trainer.strategy.connect(module)
+        trainer.save_checkpoint(f"{type(module).__name__}.ckpt", weights_only=False)
+    card = (export_checkpoint("FineTuner.ckpt", "out") / "README.md").read_text()
+    assert "classifier, trained by FineTuner" in card
+    assert "| module | FineTuner |" in card
+    assert "self-supervised" not in card
+    assert "Of all of" not in card
+    with pytest.raises(ValueError, match="export the checkpoint that it evaluated"):
+        export_checkpoint("LinearEvaluator.ckpt", "out")
