@@ -4,7 +4,7 @@
 #   docker run --rm -v "$PWD/runs:/runs" metaug fit --config digits.yaml
 #   docker run --rm --gpus all --ipc host -v DATA:/data -v "$PWD/runs:/runs" metaug fit --config cifar10.yaml --data.root /data
 #
-# On Linux the index gives PyTorch with CUDA. Without: --build-arg TORCH_INDEX=https://download.pytorch.org/whl/cpu
+# On Linux the index gives PyTorch with CUDA. Without: --build-arg TORCH_INDEX=, the index for a CPU that PyTorch's page "Get Started" names
 ARG BASE=python:3.12-slim
 FROM ${BASE}
 
@@ -22,7 +22,7 @@ RUN pip install ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} /src && rm -rf 
 # whoever runs it: --user "$(id -u):$(id -g)" gives the files to you
 RUN useradd --create-home metaug && mkdir /data /runs && chown metaug /data /runs && chmod 1777 /runs
 USER metaug
-ENV HOME=/home/metaug MPLCONFIGDIR=/tmp/matplotlib
+ENV HOME=/home/metaug MPLCONFIGDIR=/tmp/matplotlib HF_HOME=/tmp/huggingface
 VOLUME ["/data", "/runs"]
 # configs write into ./runs
 WORKDIR /

@@ -24,4 +24,4 @@ if [ -n "$(find "$folder" -name 'last*.ckpt' -print -quit)" ]; then
     resume=(--ckpt_path last)
 fi
 srun metaug fit "$@" --trainer.default_root_dir "$folder" \
-    --trainer.num_nodes "$SLURM_NNODES" --trainer.devices "$SLURM_NTASKS_PER_NODE" "${resume[@]}"
+    --trainer.num_nodes "$SLURM_NNODES" --trainer.devices "$SLURM_NTASKS_PER_NODE" ${resume[@]+"${resume[@]}"}
