@@ -1,7 +1,7 @@
 """Runs side by side: in groups that differ by seeds alone, with means and deviations."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +96,14 @@ def compare(runs: Sequence[Run | str | Path]) -> Comparison:
         raise ValueError(
             "\n".join([f"a comparison needs at least two runs; found {found}", *reasons])
         )
-    return _of(known, unreadable)
+    return _of(_named_apart(known), unreadable)
+
+
+def _named_apart(runs: list[Run]) -> list[Run]:
+    parts = max(len(run.folder.absolute().parts) for run in runs)
+    choices = ([replace(run, name_parts=n) for run in runs] for n in range(2, parts))
+    apart = (named for named in choices if len({run.name for run in named}) == len(runs))
+    return next(apart, runs)
 
 
 def _of(runs: list[Run], unreadable: dict[Path, str]) -> Comparison:

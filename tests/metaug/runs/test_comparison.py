@@ -56,6 +56,15 @@ def test_means_and_deviations_are_numpys(runs):
             np.testing.assert_allclose(best.deviation, values.max(1).std(ddof=1), rtol=1e-9)
 
 
+def test_trials_of_a_sweep_are_told_apart_by_their_folders(runs, tmp_path):
+    trials = [tmp_path / name / "runs" / "digits" / "version_0" for name in ("000", "001")]
+    for trial in trials:
+        shutil.copytree(runs / "version_0", trial)
+    names = [run.name for run in compare(trials).runs]
+    assert names == ["000/runs/digits/version_0", "001/runs/digits/version_0"]
+    assert [run.name for run in compare([runs]).runs][0].count("/") == 1
+
+
 def test_what_follows_from_another_component_is_no_difference(runs):
     comparison = compare([runs])
     assert comparison.differing == {
