@@ -10,8 +10,9 @@ from metaug.runs.differences import MISSING, differing, short_keys, shown
 from metaug.runs.find import read_runs
 from metaug.runs.groups import Group, grouped, telling_apart
 from metaug.runs.metrics_file import finite
+from metaug.runs.read import folder_before
 from metaug.runs.run import Run
-from metaug.runs.settings import is_housekeeping, is_seed
+from metaug.runs.settings import identity, is_housekeeping, is_seed
 from metaug.runs.words import score_names
 
 
@@ -90,6 +91,8 @@ def compare(runs: Sequence[Run | str | Path]) -> Comparison:
     """
     read, unreadable = read_runs(each for each in runs if not isinstance(each, Run))
     known = [*(each for each in runs if isinstance(each, Run)), *read]
+    known, parts = _without_parts(known)
+    unreadable |= parts
     if len(known) < 2:
         reasons = [f"{folder}: {reason}" for folder, reason in unreadable.items()]
         found = known[0].name if known else "none"
@@ -97,6 +100,22 @@ def compare(runs: Sequence[Run | str | Path]) -> Comparison:
             "\n".join([f"a comparison needs at least two runs; found {found}", *reasons])
         )
     return _of(_named_apart(known), unreadable)
+
+
+def _without_parts(runs: list[Run]) -> tuple[list[Run], dict[Path, str]]:
+    """Without runs that another one of their setting went on from: they would count twice."""
+    whole = {
+        (folder_before(run.folder, run.resumed_from).resolve(), identity(run.settings)): run
+        for run in runs
+        if run.resumed_from is not None
+    }
+    by = [whole.get((run.folder.resolve(), identity(run.settings)), run) for run in runs]
+    parts = {
+        run.folder: f"{later.name} went on from it, and holds its epochs"
+        for run, later in zip(runs, by, strict=True)
+        if later is not run
+    }
+    return [run for run in runs if run.folder not in parts], parts
 
 
 def _named_apart(runs: list[Run]) -> list[Run]:

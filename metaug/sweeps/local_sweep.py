@@ -176,7 +176,8 @@ class LocalSweep:
 
     def _check_failures(self) -> None:
         ended = [trial for trial in self.study.trials() if trial.state.is_finished()]
-        if len(ended) >= min(_FAILURES, self._count) and all(trial.state == TrialState.FAIL for trial in ended):
+        enough = len(ended) >= min(_FAILURES, self._count)
+        if enough and all(trial.state == TrialState.FAIL for trial in ended):
             log = self.folder.trial(ended[-1].number)
             raise ValueError(
                 f"the first trials failed ({len(ended)}), the last one with: "
