@@ -1,7 +1,7 @@
 """Runs side by side: in groups that differ by seeds alone, with means and deviations."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,9 @@ from metaug.runs.differences import MISSING, differing, short_keys, shown
 from metaug.runs.find import read_runs
 from metaug.runs.groups import Group, grouped, telling_apart
 from metaug.runs.metrics_file import finite
+from metaug.runs.read import folder_before
 from metaug.runs.run import Run
-from metaug.runs.settings import is_housekeeping, is_seed
+from metaug.runs.settings import identity, is_housekeeping, is_seed
 from metaug.runs.words import score_names
 
 
@@ -90,13 +91,38 @@ def compare(runs: Sequence[Run | str | Path]) -> Comparison:
     """
     read, unreadable = read_runs(each for each in runs if not isinstance(each, Run))
     known = [*(each for each in runs if isinstance(each, Run)), *read]
+    known, parts = _without_parts(known)
+    unreadable |= parts
     if len(known) < 2:
         reasons = [f"{folder}: {reason}" for folder, reason in unreadable.items()]
         found = known[0].name if known else "none"
         raise ValueError(
             "\n".join([f"a comparison needs at least two runs; found {found}", *reasons])
         )
-    return _of(known, unreadable)
+    return _of(_named_apart(known), unreadable)
+
+
+def _without_parts(runs: list[Run]) -> tuple[list[Run], dict[Path, str]]:
+    """Without runs that another one of their setting went on from: they would count twice."""
+    whole = {
+        (folder_before(run.folder, run.resumed_from).resolve(), identity(run.settings)): run
+        for run in runs
+        if run.resumed_from is not None
+    }
+    by = [whole.get((run.folder.resolve(), identity(run.settings)), run) for run in runs]
+    parts = {
+        run.folder: f"{later.name} went on from it, and holds its epochs"
+        for run, later in zip(runs, by, strict=True)
+        if later is not run
+    }
+    return [run for run in runs if run.folder not in parts], parts
+
+
+def _named_apart(runs: list[Run]) -> list[Run]:
+    parts = max(len(run.folder.absolute().parts) for run in runs)
+    choices = ([replace(run, name_parts=n) for run in runs] for n in range(2, parts))
+    apart = (named for named in choices if len({run.name for run in named}) == len(runs))
+    return next(apart, runs)
 
 
 def _of(runs: list[Run], unreadable: dict[Path, str]) -> Comparison:

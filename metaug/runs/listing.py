@@ -152,4 +152,6 @@ def total(runs: Sequence[Run]) -> str:
         f"{sum(run.state == s for run in runs)} {s}" for s in dict.fromkeys(r.state for r in runs)
     ]
     count = f"{len(runs)} run{'' if len(runs) == 1 else 's'}"
+    if not runs:
+        return count
     return f"{count}: {', '.join(states)}; {duration(sum(r.seconds or 0 for r in runs))} in all"

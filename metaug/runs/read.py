@@ -147,9 +147,7 @@ def _joined(run: Run, later: tuple[Path, ...]) -> Run:
     """A resumed run with the epochs before, if what it went on from is still there."""
     if run.resumed_from is None:
         return run
-    folder = Path(run.resumed_from).parent.parent
-    if not folder.is_dir():  # moved together
-        folder = run.folder.absolute().parent / folder.name
+    folder = folder_before(run.folder, run.resumed_from)
     if folder.resolve() in (*later, run.folder.resolve()):
         return run
     try:
@@ -172,6 +170,17 @@ def _joined(run: Run, later: tuple[Path, ...]) -> Run:
         series={name: kept.get(name, {}) | run.series.get(name, {}) for name in names},
         training_seconds=times,
     )
+
+
+def folder_before(folder: Path, checkpoint: str) -> Path:
+    """The folder of the run that another one went on from.
+
+    Args:
+        folder: Of that other one, beside which it may lie after both were moved.
+        checkpoint: Which it went on from.
+    """
+    before = Path(checkpoint).parent.parent
+    return before if before.is_dir() else folder.absolute().parent / before.name
 
 
 def is_run(names: set[str]) -> bool:

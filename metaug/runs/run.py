@@ -36,6 +36,8 @@ class Run:
         device: What it ran on; empty if unknown.
         version: The version of this package that it ran with; empty if unknown.
         problems: What could not be read of its folder.
+        name_parts: How many parts of its folder its name has; more than two in a comparison of runs
+            that these do not tell apart, such as trials of a sweep.
 
     Examples:
         >>> series = {"val/knn_top1": {1: 0.5, 2: 0.7, 3: 0.6}}
@@ -62,11 +64,12 @@ class Run:
     device: str = ""
     version: str = ""
     problems: tuple[str, ...] = ()
+    name_parts: int = 2
 
     @property
     def name(self) -> str:
-        """The last two parts of its folder."""
-        return "/".join(self.folder.absolute().parts[-2:])
+        """The last parts of its folder."""
+        return "/".join(self.folder.absolute().parts[-self.name_parts :])
 
     @property
     def seeds(self) -> dict[str, Any]:

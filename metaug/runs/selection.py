@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from metaug.runs.differences import shown
-from metaug.runs.run import Run
+from metaug.runs.run import STATES, Run
 from metaug.runs.words import score_names, short_score
 
 
@@ -59,12 +59,15 @@ def filtered(runs: Sequence[Run], condition: str) -> list[Run]:
         condition: A key, as short as it is without doubt, and its value as the table shows it.
 
     Raises:
-        ValueError: It has no `=`, or no run has such a key, or the key means several.
+        ValueError: It has no `=`, or no run has such a key, or the key means several, or there is
+            no such state.
     """
     key, equals, value = condition.partition("=")
     if not equals:
         raise ValueError(f"--filter {condition}: give KEY=VALUE, such as seed=0")
     if key == "state":
+        if value not in STATES:
+            raise ValueError(f"--filter {condition}: a state is one of {', '.join(STATES)}")
         return [run for run in runs if run.state == value]
     known = {name for run in runs for name in run.settings}
     key = "seed_everything" if key == "seed" else key

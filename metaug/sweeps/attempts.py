@@ -9,10 +9,11 @@ import json
 import os
 import socket
 import time
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from metaug.runs.status import process_mark, this_machine
 
 FRESH = 60.0
 """Seconds after which an attempt that nobody refreshed is given up; above `interrupt.GRACE`."""
@@ -88,7 +89,7 @@ def state(folder: Path) -> str:
         note = json.loads(path.read_text(encoding="utf-8"))
     except ValueError:  # being written
         note = {"machine": None}
-    if note["machine"] == _machine():
+    if note["machine"] and note["machine"] == this_machine():
         if _lives(note["sweep"]):
             return "taken"
         return "ending" if _lives(note["trial"]) else "free"
@@ -117,34 +118,15 @@ def _file(folder: Path, number: int) -> Path:
 
 def _note(process: int | None) -> dict[str, Any]:
     return {
-        "machine": _machine(),
-        "sweep": [os.getpid(), _birth(os.getpid())],
-        "trial": None if process is None else [process, _birth(process)],
+        "machine": this_machine(),
+        "sweep": [os.getpid(), process_mark(os.getpid())],
+        "trial": None if process is None else [process, process_mark(process)],
         "began": time.time(),
     }
 
 
-def _machine() -> str:
-    """What process numbers are unique on: a machine since it was started, or a container of it."""
-    parts = [socket.gethostname()]
-    with suppress(OSError):  # not Linux
-        parts.append(Path("/proc/sys/kernel/random/boot_id").read_text().strip())
-        parts.append(os.readlink("/proc/self/ns/pid"))
-    return " ".join(parts)
-
-
 def _lives(process: list[Any] | None) -> bool:
-    return process is not None and (birth := _birth(process[0])) is not None and birth == process[1]
-
-
-def _birth(process: int) -> str | None:
-    """When a process began, which tells it from a later one of its number; None if it is gone."""
-    status = Path(f"/proc/{process}/stat")
-    try:
-        if not Path("/proc/self/stat").exists():  # not Linux
-            os.kill(process, 0)
-            return "unknown"
-        fields = status.read_text().rpartition(")")[2].split()
-    except (OSError, ValueError):
-        return None
-    return None if fields[0] in "ZX" else fields[19]
+    if process is None:
+        return False
+    number, mark = process
+    return mark is not None and process_mark(number) == mark

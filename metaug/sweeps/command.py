@@ -11,7 +11,7 @@ from metaug.sweeps.folder import SweepFolder, open_folder
 from metaug.sweeps.local_sweep import LocalSweep
 from metaug.sweeps.report import show
 from metaug.sweeps.study import Study
-from metaug.sweeps.sweep_file import read_sweep
+from metaug.sweeps.sweep_file import Sweep, check_sweep, read_sweep
 
 _OWN = ("--count", "--parallel", "--folder", "--sampler_seed")
 
@@ -33,6 +33,8 @@ def run_sweep(options: Sequence[str]) -> int:
     content = None if file is None else read_sweep(find_config(file))
     if file is None and "--folder" not in own:
         raise ValueError("metaug sweep needs --config FILE, or --folder of a sweep that was begun")
+    if content is not None:
+        _limit(check_sweep(content), count)  # before the folder is made
     path = Path(own.get("--folder") or Path("sweeps") / Path(str(file)).stem)
     folder = open_folder(path, content, others, _number("--sampler_seed", own, least=0))
     study = Study(folder.sweep, folder.path, folder.seed)
@@ -45,10 +47,8 @@ def run_sweep(options: Sequence[str]) -> int:
 
 def _train(folder: SweepFolder, study: Study, count: int | None, parallel: int) -> int:
     sweep = folder.sweep
-    limits = [limit for limit in (count, sweep.grid_size, sweep.run_cap) if limit is not None]
-    if not limits:
-        raise ValueError("--count N says how many trials, where the file has no run_cap")
-    count = min(limits)
+    count = _limit(sweep, count)
+    parallel = min(parallel, count)  # nobody waits for a part of the machine
     gpus = visible_gpus(os.environ) if parallel > 1 else []
     names = {"random": "random", "grid": "grid", "bayes": "Bayes (TPE)"}
     where = f"{len(gpus)} GPUs" if gpus else f"{usable_cores()} cores"
@@ -59,6 +59,14 @@ def _train(folder: SweepFolder, study: Study, count: int | None, parallel: int) 
         flush=True,
     )
     return LocalSweep(folder, study, shares(parallel, gpus)).run(count)
+
+
+def _limit(sweep: Sweep, count: int | None) -> int:
+    """Trials in all."""
+    limits = [limit for limit in (count, sweep.grid_size, sweep.run_cap) if limit is not None]
+    if not limits:
+        raise ValueError("--count N says how many trials, where the file has no run_cap")
+    return min(limits)
 
 
 def _split(options: Sequence[str]) -> tuple[dict[str, str], str | None, list[str]]:

@@ -16,6 +16,7 @@ from metaug.sweeps.folder import SweepFolder
 from metaug.sweeps.score_lines import CALLBACK, read_lines, scores
 from metaug.sweeps.study import Study
 from metaug.sweeps.trial_process import SCORES, TrialProcess, last_error, newest_checkpoint
+from metaug.sweeps.trial_values import score
 
 _POLL = 0.2  # seconds between two looks at the trials
 _FAILURES = 3
@@ -112,7 +113,7 @@ class LocalSweep:
             code = process.code()
             lines = read_lines(self.folder.trial(number) / SCORES)
             taken = scores(lines)
-            at_end = bool(taken) and taken[-1]["epoch"] == taken[-1]["epochs"]
+            at_end = bool(taken) and taken[-1]["last"]
             if self.study.report(number, [line["value"] for line in taken], at_end=at_end):
                 process.stop()
             if process.is_overdue:
@@ -158,7 +159,7 @@ class LocalSweep:
         if trial.state == TrialState.FAIL:
             return f"{what} failed: {trial.user_attrs['error']}"
         if trial.state == TrialState.PRUNED:
-            return f"{what} stopped early after {epochs} at {trial.value or math.nan:.4g}"
+            return f"{what} stopped early after {epochs} at {score(trial):.4g}"
         best = self.study.best()
         lead = f"; best {best.value:.4g}, trial {best.number}" if best is not None else ""
         return f"{what}: {self.folder.sweep.metric} {trial.value:.4g} after {epochs}{lead}"
@@ -175,10 +176,11 @@ class LocalSweep:
 
     def _check_failures(self) -> None:
         ended = [trial for trial in self.study.trials() if trial.state.is_finished()]
-        if len(ended) >= _FAILURES and all(trial.state == TrialState.FAIL for trial in ended):
+        enough = len(ended) >= min(_FAILURES, self._count)
+        if enough and all(trial.state == TrialState.FAIL for trial in ended):
             log = self.folder.trial(ended[-1].number)
             raise ValueError(
-                f"the first {len(ended)} trials failed, the last one with: "
+                f"the first trials failed ({len(ended)}), the last one with: "
                 f"{ended[-1].user_attrs['error']}\n{log}/attempt_*.log has all it said; put it "
                 f"right, and remove {self.folder.path} to begin again"
             )

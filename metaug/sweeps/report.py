@@ -31,8 +31,8 @@ STATES = {
 _ON_THE_COMMAND_LINE = ("callbacks.", "logger.")
 
 
-def table(folder: SweepFolder, study: Study) -> Table:
-    """The trials, best first and bold, in 80 columns; parameters that fit, in the file's order."""
+def table(folder: SweepFolder, study: Study, width: int = WIDTH) -> Table:
+    """The trials, best first and bold; parameters that fit the width, in the file's order."""
     best = study.best()
     trials = by_score(study)[:ROWS]
     names = short_names(parameter.name for parameter in folder.sweep.parameters)
@@ -41,8 +41,8 @@ def table(folder: SweepFolder, study: Study) -> Table:
         "\n".join(re.split(r"[._]", text)): [as_cell(setting.get(name)) for setting in settings]
         for name, text in names.items()
     }
-    gap = 2 if _width(columns, 2) <= WIDTH else 1
-    while _width(columns, gap) > WIDTH:
+    gap = 2 if _width(columns, 2) <= width else 1
+    while columns and _width(columns, gap) > width:
         columns.popitem()
     title = f"{len(names) - len(columns)} more parameters in trials.csv"
     result = Table(
@@ -120,15 +120,7 @@ def write_best(folder: SweepFolder, study: Study) -> list[str]:
         return []
     setting = folder.sweep.constants | folder.sweep.setting(best.params)
     changes = {key: v for key, v in setting.items() if key.startswith(_ON_THE_COMMAND_LINE)}
-    overlay: dict[str, Any] = {}
-    for key, value in setting.items():
-        if key not in changes:
-            *parents, last = short(key).split(".")  # `init_args` in some keys alone is refused
-            place = overlay
-            for parent in parents:
-                place = place.setdefault(parent, {})
-            nested = isinstance(value, str) and value.startswith(("[", "{"))
-            place[last] = yaml.safe_load(value) if nested else value
+    overlay = _nested({short(key): v for key, v in setting.items() if key not in changes})
     path = folder.path / "best.yaml"
     text = f"# Overlay: best of {len(study.trials())} trials of the sweep {folder.name}, "
     text += f"{folder.sweep.metric} {best.value:.4g}, trial {best.number}.\n"
@@ -136,6 +128,23 @@ def write_best(folder: SweepFolder, study: Study) -> list[str]:
     shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
     options = [*folder.sweep.options, *folder.options, *arguments(changes)]
     return ["metaug", "fit", *options, "--config", str(shown)]
+
+
+def _nested(setting: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings as a config: a component that is chosen by its class holds what is set of it."""
+    overlay: dict[str, Any] = {}
+    for key in sorted(setting, key=lambda key: key.count(".")):  # components first
+        *parents, last = key.split(".")
+        place = overlay
+        for parent in parents:
+            if isinstance(place.get(parent), str):
+                place[parent] = {"class_path": place[parent], "init_args": {}}
+            place = place.setdefault(parent, {})
+            place = place.get("init_args", place)
+        value = setting[key]
+        is_nested = isinstance(value, str) and value.startswith(("[", "{"))
+        place[last] = yaml.safe_load(value) if is_nested else value
+    return overlay
 
 
 def show(folder: SweepFolder, study: Study, *, figure: bool = True) -> None:
@@ -146,13 +155,14 @@ def show(folder: SweepFolder, study: Study, *, figure: bool = True) -> None:
         study: Its trials.
         figure: Whether to draw `sweep.png` too, for which torch is loaded.
     """
-    console = Console(width=WIDTH, highlight=False)
+    console = Console(highlight=False)
+    console.width = min(console.width, WIDTH)
     trials = study.trials()
     if not trials:
         console.print(f"no trials yet in {folder.path}")
         return
     console.print(f"\n[bold]{folder.name}[/bold]: {folder.sweep.metric}, {_counts(trials)}")
-    console.print(table(folder, study))
+    console.print(table(folder, study, console.width))
     if len(trials) > ROWS:
         console.print(f"... and {len(trials) - ROWS} more in trials.csv")
     for trial in trials:

@@ -60,10 +60,12 @@ class ScoreFile(Callback):
     def _write_line(self, trainer: pl.Trainer, **what: Any) -> None:
         if self.metric is None or not trainer.is_global_zero:
             return
+        step, epoch = trainer.global_step, trainer.current_epoch + 1
+        epochs, steps = trainer.max_epochs or -1, trainer.max_steps  # -1 for no limit
         line = {
-            "step": trainer.global_step,
-            "epoch": min(trainer.current_epoch + 1, trainer.max_epochs or 10**9),
-            "epochs": trainer.max_epochs,
+            "step": step,
+            "epoch": min(epoch, epochs) if epochs > 0 else epoch,
+            "last": 0 < epochs <= epoch or 0 < steps <= step,
             **what,
         }
         with self.path.open("a", encoding="utf-8") as file:

@@ -1,6 +1,7 @@
 """`metaug compare`: numbers against numpy, groups, cautions, and the page."""
 
 import csv
+import json
 import re
 import shutil
 from pathlib import Path
@@ -54,6 +55,28 @@ def test_means_and_deviations_are_numpys(runs):
             best = group.best(name)
             np.testing.assert_allclose(best.mean, values.max(1).mean(), rtol=1e-12)
             np.testing.assert_allclose(best.deviation, values.max(1).std(ddof=1), rtol=1e-9)
+
+
+def test_trials_of_a_sweep_are_told_apart_by_their_folders(runs, tmp_path):
+    trials = [tmp_path / name / "runs" / "digits" / "version_0" for name in ("000", "001")]
+    for trial in trials:
+        shutil.copytree(runs / "version_0", trial)
+    names = [run.name for run in compare(trials).runs]
+    assert names == ["000/runs/digits/version_0", "001/runs/digits/version_0"]
+    assert compare([runs]).runs[0].name.count("/") == 1
+
+
+def test_a_run_and_what_went_on_from_it_count_once(runs):
+    file = runs / "version_1" / "status.json"
+    status = json.loads(file.read_text())
+    status["resumed_from"] = str(runs / "version_0" / "checkpoints" / "last.ckpt")
+    file.write_text(json.dumps(status))
+    comparison = compare([runs])
+    assert [len(group.runs) for group in comparison.groups] == [1, 2]
+    reason = comparison.unreadable[runs / "version_0"]
+    assert reason == "runs/version_1 went on from it, and holds its epochs"
+    with pytest.raises(ValueError, match=r"found runs/version_1\n.*went on"):
+        compare([runs / "version_0", runs / "version_1"])
 
 
 def test_what_follows_from_another_component_is_no_difference(runs):

@@ -76,7 +76,8 @@ def test_sorted_and_filtered(runs, capsys, monkeypatch):
     scores = [read_run(runs / name).last("val/knn_top1") for name in names]
     assert scores == sorted(scores, reverse=True)
     assert "seed=0" in listed(capsys, monkeypatch, "--filter", "data=digits", "--sort=train/loss")
-    assert "0 runs" in listed(capsys, monkeypatch, "--filter", "state=failed")
+    none = listed(capsys, monkeypatch, "--filter", "state=failed")
+    assert none.splitlines()[-1] == "0 runs"
 
 
 @pytest.mark.parametrize(
@@ -85,6 +86,7 @@ def test_sorted_and_filtered(runs, capsys, monkeypatch):
         (["--filter", "generatr=none"], "no setting is called 'generatr'"),
         (["--filter", "lr=0.1"], "several settings are called 'lr'"),
         (["--filter", "seed"], "give KEY=VALUE"),
+        (["--filter", "state=finishd"], "a state is one of finished, running"),
         (["--sort", "val/knn_top"], "did you mean 'val/knn_top1'"),
         (["--sorted", "kNN"], "unrecognized arguments"),
         (["elsewhere"], "no folder 'elsewhere'"),

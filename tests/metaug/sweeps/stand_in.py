@@ -21,7 +21,7 @@ done = 0
 
 
 def write(epoch, **what):
-    line = {"step": epoch, "epoch": epoch, "epochs": epochs, **what}
+    line = {"step": epoch, "epoch": epoch, "last": epoch == epochs, **what}
     with open(told["scores"], "a") as file:
         file.write(f"\n{json.dumps(line)}\n")
 

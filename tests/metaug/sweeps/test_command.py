@@ -102,6 +102,13 @@ def test_what_is_wrong_with_the_command_is_told(words, message, capsys):
     assert not list(Path().iterdir())
 
 
+def test_a_sweep_without_a_number_of_trials_leaves_no_folder(sweep_file, capsys):
+    path = sweep_file()
+    assert main(["sweep", "--config", str(path)]) == 2
+    assert "--count N says how many trials" in capsys.readouterr().err
+    assert not Path("sweeps").exists()
+
+
 def test_help_and_a_missing_optuna(capsys, monkeypatch):
     assert main(["sweep", "--help"]) == 0
     assert "--parallel N" in capsys.readouterr().out

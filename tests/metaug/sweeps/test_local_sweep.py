@@ -72,12 +72,14 @@ def test_failed_trials_are_told_and_the_sweep_goes_on(begin, capsys):
     LocalSweep(folder, study, [{}]).run(1)
     folder, study = begin(name="other", parameters=parameters)
     with pytest.raises(
-        ValueError, match=r"the first 3 trials failed, the last one with: no (me|d)"
+        ValueError, match=r"the first trials failed \(3\), the last one with: no (me|d)"
     ):
         LocalSweep(folder, study, [{}, {}]).run(12)
     assert states(study)[:3] == [FAILED] * 3
     assert len(study.trials()) <= 4
     assert "failed: no " in capsys.readouterr().out
+    with pytest.raises(ValueError, match=r"the first trials failed \(1\), the last one with: no"):
+        LocalSweep(*begin(name="single", parameters=parameters), [{}]).run(1)
 
 
 def test_a_score_that_is_never_logged_is_told_after_the_first_trial(begin):

@@ -10,7 +10,7 @@ from optuna.trial import TrialState
 
 from metaug.cli import main
 from metaug.sweeps.folder import open_folder
-from metaug.sweeps.report import WIDTH, show
+from metaug.sweeps.report import WIDTH, show, write_best
 from metaug.sweeps.study import Study
 from metaug.sweeps.trial_values import short_names
 
@@ -58,8 +58,13 @@ def swept(tmp_path):
 
 
 @pytest.mark.parametrize("count", [1, 6, 12])
-def test_table_and_figure_fit(count, swept, capsys):
+def test_table_and_figure_fit(count, swept, capsys, monkeypatch):
     folder, study = swept(count)
+    monkeypatch.setenv("COLUMNS", "60")
+    show(folder, study, figure=False)
+    shown = capsys.readouterr().out.split("trial 2 failed")[0]
+    assert max(map(len, shown.splitlines())) <= 60
+    monkeypatch.setenv("COLUMNS", "200")
     show(folder, study)
     lines = capsys.readouterr().out.splitlines()
     table = [line for line in lines if not line.startswith(("train with it", "written to"))]
@@ -98,6 +103,26 @@ def test_files_hold_what_was_found(swept, monkeypatch, tmp_path, capsys):
     assert (
         str(model["encoder"]["init_args"]["projection_dim"]) == best["model.encoder.projection_dim"]
     )
+
+
+def test_the_best_class_holds_what_is_set_of_it(tmp_path, capsys):
+    """Whichever of the two comes first in the file."""
+    contrast = "model.objective.contrast"
+    content = {
+        "method": "grid",
+        "metric": {"name": "val/knn_top1", "goal": "maximize"},
+        "command": ["metaug", "fit", "--config", "digits.yaml", "${args}"],
+        "parameters": {f"{contrast}.gamma": {"values": [3.5]}, contrast: {"values": ["OUCL"]}},
+    }
+    folder = open_folder(tmp_path / "mine", content, [], 0)
+    study = Study(folder.sweep, folder.path, 0)
+    study.end(study.propose(), TrialState.COMPLETE, value=0.5)
+    with pytest.raises(SystemExit):
+        main([*write_best(folder, study)[1:], "--print_config"])
+    printed = yaml.safe_load(capsys.readouterr().out)["model"]["init_args"]["objective"]
+    found = printed["init_args"]["contrast"]
+    assert found["class_path"].endswith(".OUCL")
+    assert found["init_args"]["gamma"] == 3.5
 
 
 def test_short_names_tell_apart():
