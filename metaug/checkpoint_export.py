@@ -1,9 +1,8 @@
 """The command `metaug export`: the backbone of a finished checkpoint, for others to use."""
 
-from argparse import ArgumentParser
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import torch
 import yaml
@@ -24,17 +23,11 @@ from metaug.callbacks.artifacts.run_facts import (
 )
 from metaug.callbacks.artifacts.timm_export import built_with, find_backbone
 from metaug.lightning_modules.evaluation.pretrained_encoder import read_network
+from metaug.options import OptionParser
 from metaug.run_folder import check_readable
 from metaug.settings.before_the_run import expand_paths
 from metaug.settings.config_layers import read_config
 from metaug.trainer_cli import StrictParser
-
-
-class _Parser(ArgumentParser):
-    """A parser that raises where argparse would exit."""
-
-    def error(self, message: str) -> NoReturn:
-        raise ValueError(f"{message}; `metaug export --help` shows the options")
 
 
 def export_from_options(options: Sequence[str]) -> Path:
@@ -179,7 +172,7 @@ def _method(hyper_parameters: Mapping[str, Any], path: Path) -> str:
 
 
 def _parse(options: Sequence[str]) -> Any:
-    parser = _Parser(prog="metaug export", add_help=False, allow_abbrev=False)
+    parser = OptionParser("export")
     parser.add_argument("checkpoint")
     parser.add_argument("--formats", nargs="+", default=["timm"], choices=FORMATS)
     names = ("output", "config", "license", "backbone", "architecture", "push_to_hub", "dry_run")

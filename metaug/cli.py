@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from importlib import import_module
 
 import metaug
-from metaug.commands import OTHER_COMMANDS
+from metaug.commands import NEED_OPTIONS, OTHER_COMMANDS
 from metaug.help import COMMANDS, options_of
 from metaug.interrupt import end_with_launcher
 from metaug.options import configs_first, nulls_as_configs
@@ -55,6 +55,9 @@ def _run(arguments: list[str]) -> int:
         if any(option in ("-h", "--help") for option in options):
             print(module.USAGE, end="")
             return 0
+        if not options and command in NEED_OPTIONS:
+            print(module.USAGE, end="")
+            return 2
         with warning_lines():
             return int(module.run(options))
     if command not in TRAINER_COMMANDS:

@@ -1,8 +1,9 @@
-"""The options of a command as the parser takes them: configs first and found, nulls as configs."""
+"""The options of a command: made ready for Lightning's parser, and a parser of our own."""
 
 import json
+from argparse import ArgumentParser
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from metaug.settings.config_layers import read_config
 from metaug.shipped_configs import find_config
@@ -67,3 +68,24 @@ def nulls_as_configs(options: Sequence[str]) -> list[str]:
             setting = {key: setting}
         result += ["--config", json.dumps(setting)]
     return result
+
+
+class OptionParser(ArgumentParser):
+    """Takes whole names of options only, and raises where argparse would exit.
+
+    Args:
+        command: `metaug <command>`, whose help it names.
+
+    Examples:
+        >>> OptionParser("runs").parse_args(["--no_such"])
+        Traceback (most recent call last):
+        ...
+        ValueError: unrecognized arguments: --no_such; `metaug runs --help` shows the options
+    """
+
+    def __init__(self, command: str) -> None:
+        super().__init__(prog=f"metaug {command}", add_help=False, allow_abbrev=False)
+
+    def error(self, message: str) -> NoReturn:
+        """Raise a ValueError."""
+        raise ValueError(f"{message}; `{self.prog} --help` shows the options")

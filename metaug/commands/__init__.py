@@ -6,3 +6,4 @@ help is there at once.
 """
 
 OTHER_COMMANDS = ("export", "sweep", "runs", "compare", "statistics", "configs")
+NEED_OPTIONS = ("export", "sweep", "compare", "statistics")

@@ -1,8 +1,8 @@
 """The command `metaug compare`: one page of several runs."""
 
-import argparse
 from pathlib import Path
-from typing import NoReturn
+
+from metaug.options import OptionParser
 
 USAGE = """\
 usage: metaug compare RUN RUN ... [--output FILE] [--title TITLE]
@@ -19,26 +19,18 @@ commands. The scores are printed too.
 """
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise ValueError(f"{message}; see `metaug compare --help`")
-
-
 def run(options: list[str]) -> int:
     """Compare runs.
 
     Args:
         options: What follows the command.
     """
-    if not options:
-        print(USAGE, end="")
-        return 2
     from rich.console import Console
 
     from metaug.runs import compare
     from metaug.runs.scores import print_scores
 
-    parser = _Parser(add_help=False, allow_abbrev=False)
+    parser = OptionParser("compare")
     parser.add_argument("runs", nargs="+")
     parser.add_argument("--output", type=Path, default=Path("comparison.html"))
     parser.add_argument("--title")

@@ -29,9 +29,6 @@ def run(options: list[str]) -> int:
     Args:
         options: What follows the command.
     """
-    if not options:
-        print(USAGE, end="")
-        return 2
     from metaug.checkpoint_export import export_from_options  # takes seconds: torch, Lightning
 
     export_from_options(options)

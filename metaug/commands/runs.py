@@ -1,8 +1,8 @@
 """The command `metaug runs`: a table of the runs in folders."""
 
-import argparse
 from pathlib import Path
-from typing import NoReturn
+
+from metaug.options import OptionParser
 
 USAGE = """\
 usage: metaug runs [FOLDER ...] [--sort NAME] [--filter KEY=VALUE ...] [--csv FILE]
@@ -24,11 +24,6 @@ left no status, fewer epochs logged than it was to make).
 """
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise ValueError(f"{message}; see `metaug runs --help`")
-
-
 def run(options: list[str]) -> int:
     """List runs.
 
@@ -41,7 +36,7 @@ def run(options: list[str]) -> int:
     from metaug.runs.listing import print_runs, total, write_csv
     from metaug.runs.selection import filtered, sorted_runs
 
-    parser = _Parser(add_help=False, allow_abbrev=False)
+    parser = OptionParser("runs")
     parser.add_argument("folders", nargs="*", default=["runs"])
     parser.add_argument("--sort", default="")
     parser.add_argument("--filter", action="append", default=[])

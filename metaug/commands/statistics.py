@@ -25,9 +25,6 @@ def run(options: list[str]) -> int:
     Args:
         options: What follows the command.
     """
-    if not options:
-        print(USAGE, end="")
-        return 2
     from metaug.data_statistics import write_statistics  # takes seconds: torch, Lightning
 
     write_statistics(nulls_as_configs(configs_first(options)))

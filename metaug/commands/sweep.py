@@ -25,9 +25,6 @@ def run(options: list[str]) -> int:
     Args:
         options: What follows the command.
     """
-    if not options:
-        print(USAGE, end="")
-        return 2
     try:
         import optuna  # noqa: F401
     except ImportError as error:

@@ -7,11 +7,13 @@ from typing import Any
 
 from metaug.shipped_configs import find_config
 from metaug.sweeps.devices import shares, usable_cores, visible_gpus
-from metaug.sweeps.folder import SweepFolder, open_folder
+from metaug.sweeps.fit_command import arguments, check_options
+from metaug.sweeps.folder import SETTINGS, SweepFolder, open_folder
 from metaug.sweeps.local_sweep import LocalSweep
 from metaug.sweeps.report import show
 from metaug.sweeps.study import Study
 from metaug.sweeps.sweep_file import Sweep, check_sweep, read_sweep
+from metaug.sweeps.trial_process import check_accepted
 
 _OWN = ("--count", "--parallel", "--folder", "--sampler_seed")
 
@@ -33,9 +35,12 @@ def run_sweep(options: Sequence[str]) -> int:
     content = None if file is None else read_sweep(find_config(file))
     if file is None and "--folder" not in own:
         raise ValueError("metaug sweep needs --config FILE, or --folder of a sweep that was begun")
-    if content is not None:
-        _limit(check_sweep(content), count)  # before the folder is made
     path = Path(own.get("--folder") or Path("sweeps") / Path(str(file)).stem)
+    if content is not None and not (path / SETTINGS).is_file():  # before the folder is made
+        sweep = check_sweep(content)
+        _limit(sweep, count)
+        check_options(others, content["parameters"])
+        check_accepted([*sweep.options, *others, *arguments(sweep.example)])
     folder = open_folder(path, content, others, _number("--sampler_seed", own, least=0))
     study = Study(folder.sweep, folder.path, folder.seed)
     code = 0

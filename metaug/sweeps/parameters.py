@@ -55,6 +55,13 @@ class Parameter:
         """Whether its values are spread over orders of magnitude."""
         return bool(getattr(self.distribution, "log", False))
 
+    @property
+    def least(self) -> Any:
+        """The first or least sample."""
+        if isinstance(self.distribution, CategoricalDistribution):
+            return self.distribution.choices[0]
+        return self.distribution.low  # type: ignore[attr-defined]
+
     def argument(self, sample: Any) -> Any:
         """The value that the trial gets for what Optuna sampled."""
         if self.quantum is None:

@@ -51,6 +51,11 @@ class Sweep:
             return None
         return prod(len(parameter.grid()) for parameter in self.parameters)
 
+    @property
+    def example(self) -> dict[str, Any]:
+        """Arguments of a trial that may be, and of all trials."""
+        return self.constants | {p.name: p.argument(p.least) for p in self.parameters}
+
     def setting(self, samples: Mapping[str, Any]) -> dict[str, Any]:
         """Arguments of a trial, without those that all trials get.
 

@@ -86,9 +86,34 @@ def last_error(log: Path, code: int) -> str:
     """
     if code < 0:
         return f"killed by {signal.Signals(-code).name}" + " (out of memory?)" * (code == -9)
-    lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    return _told(log.read_text(errors="replace")) or f"exit code {code}"
+
+
+def check_accepted(words: Iterable[str]) -> None:
+    """Let `metaug fit` read a trial's options, before anything is made.
+
+    Args:
+        words: The options.
+
+    Raises:
+        ValueError: It refuses them, with what it says.
+    """
+    done = subprocess.run(
+        [sys.executable, "-m", "metaug", "fit", *words, "--print_config"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+    )
+    if done.returncode:
+        raise ValueError(f"`metaug fit` refuses the trials of this sweep: {_told(done.stderr)}")
+
+
+def _told(output: str) -> str:
+    """The error that a process ended with, in a line; empty where it printed nothing."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
     told = [line for line in lines if line.startswith("metaug: error: ")]
-    return (told or lines or [f"exit code {code}"])[-1].removeprefix("metaug: error: ")
+    return (told or lines or [""])[-1].removeprefix("metaug: error: ")
 
 
 def newest_checkpoint(folder: Path) -> Path | None:

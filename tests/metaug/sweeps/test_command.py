@@ -109,6 +109,15 @@ def test_a_sweep_without_a_number_of_trials_leaves_no_folder(sweep_file, capsys)
     assert not Path("sweeps").exists()
 
 
+def test_options_that_no_trial_would_take_are_told_before_a_folder_is_made(capsys):
+    words = ["sweep", "--config", "digits_bayes.yaml", "--count=2", "--cuont=3"]
+    assert main(words) == 2
+    error = capsys.readouterr().err
+    assert "`metaug fit` refuses the trials of this sweep: " in error
+    assert "cuont" in error
+    assert not Path("sweeps").exists()
+
+
 def test_help_and_a_missing_optuna(capsys, monkeypatch):
     assert main(["sweep", "--help"]) == 0
     assert "--parallel N" in capsys.readouterr().out
