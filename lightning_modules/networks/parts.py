@@ -22,11 +22,12 @@ def part_of(module: nn.Module, path: str) -> nn.Module:
     """
     reached, end = module, ""
     for name in path.split("."):
-        children = dict(reached.named_children())
-        if name not in children:
+        child = getattr(reached, name, None)  # properties that give a module are parts too
+        if not isinstance(child, nn.Module):
+            children = ", ".join(name for name, _ in reached.named_children())
             raise ValueError(
                 f"{type(module).__name__} has no part {path!r}; {f'its {end}' if end else 'it'} "
-                f"has {', '.join(children) or 'no parts'}"
+                f"has {children or 'no parts'}"
             )
-        reached, end = children[name], f"{end}.{name}".lstrip(".")
+        reached, end = child, f"{end}.{name}".lstrip(".")
     return reached

@@ -133,6 +133,7 @@ def write_csv(runs: Sequence[Run], file: Path) -> None:
     keys = different(runs)
     names = short_keys(keys, [run.settings for run in runs])
     columns = ["run", "of", "state", "epoch", "max_epochs", "started", "seconds"]
+    file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream)
         ends = [f"{name} {kind}" for name in scores for kind in ("last", "best")]

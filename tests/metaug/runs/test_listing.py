@@ -112,8 +112,8 @@ def test_unreadable_folders_are_named(runs, capsys, monkeypatch):
 
 
 def test_csv_has_all_scores_and_settings_that_differ(runs, capsys, monkeypatch):
-    listed(capsys, monkeypatch, "--csv", "table.csv")
-    with Path("table.csv").open(newline="") as file:
+    listed(capsys, monkeypatch, "--csv", "tables/table.csv")
+    with Path("tables/table.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["generator"] for row in rows] == ["AugmentationGenerator"] * 2 + ["none"] * 2
     assert [row["seed"] for row in rows] == ["0", "1", "0", "1"]
