@@ -6,7 +6,6 @@ from pathlib import PurePath
 from typing import Any
 
 from metaug.runs.differences import shown, telling
-from metaug.runs.metrics_file import finite
 from metaug.runs.run import Run
 from metaug.runs.settings import is_data, is_measure
 from metaug.runs.words import short_score
@@ -60,10 +59,7 @@ def _short(value: Any) -> str:
 
 def _unequal_epochs(runs: Sequence[Run], scores: Sequence[str]) -> Iterator[str]:
     ends = {
-        max(finite(run.series[name]), default=0)
-        for run in runs
-        for name in scores
-        if name in run.series
+        max(run.finite(name), default=0) for run in runs for name in scores if name in run.series
     }
     if len(ends) > 1:
         yield (

@@ -9,7 +9,6 @@ from metaug.runs.cautions import warnings_of
 from metaug.runs.differences import MISSING, differing, short_keys, shown
 from metaug.runs.find import read_runs
 from metaug.runs.groups import Group, grouped, telling_apart
-from metaug.runs.metrics_file import finite
 from metaug.runs.read import folder_before
 from metaug.runs.run import Run
 from metaug.runs.settings import identity, is_housekeeping, is_seed
@@ -168,7 +167,7 @@ def _values(
 def _common_epoch(runs: Sequence[Run], scores: Sequence[str]) -> int | None:
     """The last epoch at which every run that has a score has it."""
     epochs = [
-        set.intersection(*([set(finite(run.series[name])) for run in runs if name in run.series]))
+        set.intersection(*([set(run.finite(name)) for run in runs if name in run.series]))
         for name in scores
     ]
     return max(set.intersection(*epochs), default=None) if epochs else None

@@ -11,7 +11,6 @@ from matplotlib.ticker import MaxNLocator
 
 from metaug.callbacks.plotting.style import COLORS, style
 from metaug.runs.comparison import Comparison, Group
-from metaug.runs.metrics_file import finite
 from metaug.runs.words import short_score
 
 DASHES = ("-", (0, (6, 2)), (0, (2, 1.5)), (0, (6, 2, 1.5, 2)))
@@ -129,7 +128,7 @@ def _draw_group(
         high = [means[place] + each for place, each in zip(whole, deviations, strict=True)]
         axes.fill_between([x[place] for place in whole], low, high, color=color, alpha=0.13, lw=0)
         for run in group.runs:
-            series = finite(run.series.get(name, {}))
+            series = run.finite(name)
             x, epochs = _places(series, run.training_seconds if by_time else None, unit)
             values = [scale * series[epoch] for epoch in epochs]
             axes.plot(x, values, color=color, alpha=0.4, linewidth=0.6)

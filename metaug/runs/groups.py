@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from metaug.runs.differences import described, fewest, short_keys, telling
-from metaug.runs.metrics_file import finite
 from metaug.runs.run import Run
 from metaug.runs.settings import Settings, identity, is_housekeeping, is_seed
 from metaug.runs.statistic import Statistic, statistic_of
@@ -36,10 +35,7 @@ class Group:
 
     def epoch(self, name: str) -> int | None:
         """The last epoch at which any of the runs has a value of this name."""
-        epochs = [
-            max(finite(run.series[name]), default=0) for run in self.runs if name in run.series
-        ]
-        return max(epochs, default=0) or None
+        return max((epoch for run in self.runs for epoch in run.finite(name)), default=None)
 
     def at(self, name: str, epoch: int | None) -> Statistic:
         """A value after so many epochs, over the runs."""
@@ -52,7 +48,7 @@ class Group:
 
     def curve(self, name: str) -> Curve:
         """A series over the runs, by epochs."""
-        epochs = sorted({epoch for run in self.runs for epoch in finite(run.series.get(name, {}))})
+        epochs = sorted({epoch for run in self.runs for epoch in run.finite(name)})
         return {epoch: self.at(name, epoch) for epoch in epochs}
 
     def training_seconds(self, epoch: int) -> Statistic:

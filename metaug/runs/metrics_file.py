@@ -3,7 +3,6 @@
 import csv
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from math import isfinite
 from pathlib import Path
 
 FILE = "metrics.csv"
@@ -90,8 +89,3 @@ def _read(rows: Iterator[list[str]], metrics: Metrics) -> None:
             series[epoch] = value
     if broken:
         metrics.problem = f"{broken} broken row(s) of {FILE} are left out"
-
-
-def finite(series: Series) -> Series:
-    """A series without what is no number."""
-    return {epoch: value for epoch, value in series.items() if isfinite(value)}

@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from metaug.runs.metrics_file import Series, finite
+from metaug.runs.metrics_file import Series
 from metaug.runs.settings import is_seed
 
 STATES = ("finished", "running", "stopped", "killed", "failed", "silent", "unfinished")
@@ -81,11 +82,16 @@ class Run:
         """Names of the top-1 scores that it logged, `val/knn_top1` and their kin."""
         return [name for name in self.series if name.startswith("val/") and "_top1" in name]
 
+    def finite(self, name: str) -> Series:
+        """A series without what is no number; empty where there is none."""
+        series = self.series.get(name, {})
+        return {epoch: value for epoch, value in series.items() if isfinite(value)}
+
     def last(self, name: str) -> float | None:
         """The last finite value of a series, or None without one."""
-        series = finite(self.series.get(name, {}))
+        series = self.finite(name)
         return series[max(series)] if series else None
 
     def best(self, name: str) -> float | None:
         """The greatest finite value of a series, or None without one."""
-        return max(finite(self.series.get(name, {})).values(), default=None)
+        return max(self.finite(name).values(), default=None)
